@@ -1,0 +1,177 @@
+"""The data of a profession pack: `profession.yaml` and `lab.yaml`, as models that refuse what they do not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from labs.texts import Text
+
+
+def _no_parent_steps(path: str) -> str:
+    if ".." in path.split("/"):
+        raise ValueError("a path must stay inside its folder: no '..'")
+    return path
+
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
+#: A path inside a folder: relative, no parent steps. `{lang}` stands for the course's language.
+InsidePath = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00][^\\\x00]*$", max_length=200), AfterValidator(_no_parent_steps)]
+CheckRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class ManifestError(Exception):
+    """A manifest that cannot be used; the message names the file, the field and what would be right."""
+
+
+class Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Competency(Data):
+    """A competency unit of an occupation; codes (NCS) are data because they change."""
+
+    id: Slug
+    title: Text
+    code: str | None = None
+
+
+class Profession(Data):
+    """A profession pack's own page: who it is for, and its labs in order."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: Text
+    occupation: Text
+    summary: Text
+    competencies: tuple[Competency, ...]
+    labs: tuple[Slug, ...] = Field(min_length=1)
+
+
+class Deliverable(Data):
+    """A file that a learner hands in."""
+
+    path: InsidePath
+    kind: Literal["video", "image", "captions", "json", "document"]
+    title: Text
+    max_mb: float = Field(default=5, gt=0, le=100)
+    schema_: InsidePath | None = Field(default=None, alias="schema")
+
+
+class AiPolicy(Data):
+    """Which AI a lab may use, and for how much."""
+
+    models: tuple[str, ...] = ("lab-default",)
+    endpoints: tuple[Literal["chat", "transcriptions", "embeddings", "speech", "images"], ...] = ("chat",)
+    budget_krw: int = Field(default=300, ge=0)
+
+
+class LatePolicy(Data):
+    percent_per_day: int = Field(default=10, ge=0, le=100)
+    at_most_days: int = Field(default=3, ge=0)
+
+
+class Due(Data):
+    days_after_release: int = Field(default=3, ge=0)
+    late: LatePolicy = LatePolicy()
+
+
+class Level(Data):
+    """One level of a rubric."""
+
+    points: float = Field(ge=0)
+    ko: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    @property
+    def text(self) -> Text:
+        return Text(ko=self.ko, en=self.en)
+
+
+class Review(Data):
+    """A person's judgement, by levels from the best down."""
+
+    levels: tuple[Level, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _descending(self) -> Self:
+        points = [level.points for level in self.levels]
+        if points != sorted(set(points), reverse=True):
+            raise ValueError("levels must go down in points, each once")
+        return self
+
+
+class Criterion(Data):
+    """One thing a lab is graded by: a check, or a review by a person. Its id is the notebook's grade_id."""
+
+    id: Slug
+    title: Text
+    points: float = Field(gt=0)
+    check: CheckRef | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    visible: bool = True
+    about: Text | None = Field(default=None, description="what a hidden criterion is about, told without the key")
+    review: Review | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.check is None) == (self.review is None):
+            raise ValueError("a criterion has either a check or a review")
+        if self.check and not self.visible and self.about is None:
+            raise ValueError("a hidden criterion needs 'about': what it looks at, without the key")
+        if self.check and self.visible and any(isinstance(v, str) and v.startswith("server/") for v in self.params.values()):
+            raise ValueError("a visible criterion cannot use a file of server/: set visible: false")
+        if self.review and self.review.levels[0].points != self.points:
+            raise ValueError("the best level's points must be the criterion's points")
+        return self
+
+
+class Lab(Data):
+    """A lab: what is made, how it is judged, and what AI it may use."""
+
+    title: Text
+    summary: Text
+    minutes: int = Field(gt=0, le=480)
+    pass_percent: int = Field(default=60, ge=0, le=100)
+    competencies: tuple[Slug, ...] = ()
+    material: CheckRef | None = Field(default=None, description="module:function(lab_folder, out, lang) that renders material")
+    deliverables: tuple[Deliverable, ...] = Field(min_length=1)
+    ai: AiPolicy = AiPolicy()
+    due: Due = Due()
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [criterion.id for criterion in self.criteria]
+        doubled = sorted({i for i in ids if ids.count(i) > 1})
+        if doubled:
+            raise ValueError(f"criterion id used twice: {', '.join(doubled)}")
+        return self
+
+    @property
+    def max_points(self) -> float:
+        return sum(criterion.points for criterion in self.criteria)
+
+
+def load(path: Path, model: type[T]) -> T:
+    """Read a YAML file as a model; ManifestError names the file, the field and the reason."""
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+        return model.model_validate(data)
+    except FileNotFoundError:
+        raise ManifestError(f"{path.name} is missing in {path.parent.name}/") from None
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{path.parent.name}/{path.name}: not valid YAML: {error}") from None
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or '(whole file)'}: {e['msg']}" for e in error.errors()]
+        raise ManifestError("\n".join([f"{path.parent.name}/{path.name}:", *lines])) from None
+
+
+def for_language(value: Any, lang: str) -> Any:
+    """Put the course's language where a text of a manifest says {lang}."""
+    return value.replace("{lang}", lang) if isinstance(value, str) else value
