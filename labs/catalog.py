@@ -40,13 +40,17 @@ def read_pack(name: str, folder: Path) -> Pack:
     """Read one pack's folder; ManifestError says what is missing or wrong."""
     profession = load(folder / "profession.yaml", Profession)
     labs = tuple(
-        LabFolder(slug, name, lab_folder := folder / "labs" / slug.replace("-", "_"), load(lab_folder / "lab.yaml", Lab))
+        LabFolder(
+            slug, name, lab_folder := folder / "labs" / slug.replace("-", "_"), load(lab_folder / "lab.yaml", Lab)
+        )
         for slug in profession.labs
     )
     known = {competency.id for competency in profession.competencies}
     for lab in labs:
         if unknown := sorted(set(lab.lab.competencies) - known):
-            raise ManifestError(f"{lab.folder.name}/lab.yaml: competencies: {', '.join(unknown)} not in profession.yaml")
+            raise ManifestError(
+                f"{lab.folder.name}/lab.yaml: competencies: {', '.join(unknown)} not in profession.yaml"
+            )
     return Pack(name, folder, profession, labs)
 
 

@@ -139,7 +139,10 @@ def read_json(folder: Path, name: str, *, max_bytes: int = 1_000_000) -> Any:
     except (json.JSONDecodeError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         return failed(
-            Text(ko=f"{name}의 {line}번째 줄에서 JSON을 읽을 수 없습니다.", en=f"{name} is not valid JSON at line {line}."),
+            Text(
+                ko=f"{name}의 {line}번째 줄에서 JSON을 읽을 수 없습니다.",
+                en=f"{name} is not valid JSON at line {line}.",
+            ),
             Text(ko="실습 노트북의 저장 칸을 다시 실행하세요.", en="Run the notebook's saving cell again."),
             where=f"{name}:{line}",
         )
@@ -159,8 +162,12 @@ def run_check(reference: str, folder: Path, params: dict[str, Any]) -> CheckResu
     except Exception as error:  # a hostile file may break any decoder: fail closed, and say so
         print(f"check {reference} broke: {type(error).__name__}: {error}", file=sys.stderr)
         return failed(
-            Text(ko="이 항목을 확인하는 중에 오류가 났습니다. 파일이 손상되었을 수 있습니다.",
-                 en="This criterion could not be checked; a file may be damaged."),
-            Text(ko="파일을 다시 만들어 제출하고, 계속되면 강사에게 알리세요.",
-                 en="Make the files again and hand in; tell your instructor if it goes on."),
+            Text(
+                ko="이 항목을 확인하는 중에 오류가 났습니다. 파일이 손상되었을 수 있습니다.",
+                en="This criterion could not be checked; a file may be damaged.",
+            ),
+            Text(
+                ko="파일을 다시 만들어 제출하고, 계속되면 강사에게 알리세요.",
+                en="Make the files again and hand in; tell your instructor if it goes on.",
+            ),
         )

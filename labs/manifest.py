@@ -19,7 +19,9 @@ def _no_parent_steps(path: str) -> str:
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
 #: A path inside a folder: relative, no parent steps. `{lang}` stands for the course's language.
-InsidePath = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00][^\\\x00]*$", max_length=200), AfterValidator(_no_parent_steps)]
+InsidePath = Annotated[
+    str, StringConstraints(pattern=r"^[^/\\\x00][^\\\x00]*$", max_length=200), AfterValidator(_no_parent_steps)
+]
 CheckRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
@@ -124,7 +126,11 @@ class Criterion(Data):
             raise ValueError("a criterion has either a check or a review")
         if self.check and not self.visible and self.about is None:
             raise ValueError("a hidden criterion needs 'about': what it looks at, without the key")
-        if self.check and self.visible and any(isinstance(v, str) and v.startswith("server/") for v in self.params.values()):
+        if (
+            self.check
+            and self.visible
+            and any(isinstance(v, str) and v.startswith("server/") for v in self.params.values())
+        ):
             raise ValueError("a visible criterion cannot use a file of server/: set visible: false")
         if self.review and self.review.levels[0].points != self.points:
             raise ValueError("the best level's points must be the criterion's points")
@@ -139,7 +145,9 @@ class Lab(Data):
     minutes: int = Field(gt=0, le=480)
     pass_percent: int = Field(default=60, ge=0, le=100)
     competencies: tuple[Slug, ...] = ()
-    material: CheckRef | None = Field(default=None, description="module:function(lab_folder, out, lang) that renders material")
+    material: CheckRef | None = Field(
+        default=None, description="module:function(lab_folder, out, lang) that renders material"
+    )
     deliverables: tuple[Deliverable, ...] = Field(min_length=1)
     ai: AiPolicy = AiPolicy()
     due: Due = Due()

@@ -1,0 +1,125 @@
+"""Small forms, so that somebody who does not program can do a lab.
+
+Each form can also be filled from code (`fill`, `value`), so a notebook runs from top to bottom with reference answers, and
+keeps what was typed in the lab's folder, so a restarted kernel loses nothing.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as ipw
+
+from labs.evidence import Decision, Item, save_evidence
+from labs.session import LabSession
+
+WIDE = {"width": "100%"}
+
+
+class TextForm:
+    """One question with a text box; the answer is kept under its id."""
+
+    def __init__(self, lab: LabSession, question_id: str, label: str, *, start: str = "", rows: int = 4) -> None:
+        self.lab, self.question_id = lab, question_id
+        self.box = ipw.Textarea(value=lab.answers.get(question_id, start), layout={**WIDE, "height": f"{rows * 1.7}em"})
+        self.box.observe(lambda change: lab.answer(question_id, change["new"]), names="value")
+        self.widget = ipw.VBox([ipw.HTML(f"<b>{html.escape(label)}</b>"), self.box])
+
+    @property
+    def value(self) -> str:
+        return str(self.box.value)
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.box.value = text
+
+    def _ipython_display_(self) -> None:
+        _display(self.widget)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One AI answer to judge: what it is about, what the AI said and why."""
+
+    id: str
+    text: str
+    ai: str
+    ai_reason: str = ""
+
+
+class ReviewForm:
+    """Every AI answer in a row: keep it or choose another, and say why."""
+
+    def __init__(
+        self, lab: LabSession, questions: Sequence[Question], choices: Mapping[str, str], *, model: str = ""
+    ) -> None:
+        self.lab, self.questions, self.choices, self.model = lab, list(questions), dict(choices), model
+        known = {item.id: item for item in lab.evidence.items}
+        options = [(label, value) for value, label in self.choices.items()]
+        self._final, self._reason = {}, {}
+        for question in self.questions:
+            before = known.get(question.id)
+            start = before.final if before and before.final in self.choices else question.ai
+            self._final[question.id] = ipw.Dropdown(
+                options=options, value=start if start in self.choices else None, layout={"width": "9em"}
+            )
+            self._reason[question.id] = ipw.Text(
+                value=before.reason if before else "",
+                layout={"width": "24em"},
+                placeholder=lab.text("바꾸었다면 이유를 적으세요", "Why, if you changed it"),
+            )
+        self._status = ipw.HTML()
+
+    def fill(self, answers: Mapping[str, tuple[str, str]]) -> None:
+        """Put choices and reasons in, by question id; KeyError for an unknown question."""
+        for question_id, (final, reason) in answers.items():
+            self._final[question_id].value = final
+            self._reason[question_id].value = reason
+
+    @property
+    def final(self) -> dict[str, str]:
+        """The learner's choice for each question that has one."""
+        return {key: box.value for key, box in self._final.items() if box.value is not None}
+
+    def save(self) -> None:
+        """Write the evidence: an answer that was changed counts as edited."""
+        save_evidence(self.lab.folder, [self._item(q) for q in self.questions if self._final[q.id].value is not None])
+        self._status.value = html.escape(self.lab.text("저장했습니다.", "Saved."))
+
+    def _item(self, question: Question) -> Item:
+        final = str(self._final[question.id].value)
+        decision: Decision = (
+            "accepted" if final == question.ai else "edited" if question.ai in self.choices else "rejected"
+        )
+        return Item(
+            id=question.id,
+            ai=question.ai,
+            final=final,
+            decision=decision,
+            model=self.model,
+            reason=self._reason[question.id].value,
+        )
+
+    def _ipython_display_(self) -> None:
+        button = ipw.Button(description=self.lab.text("검토 저장", "Save my review"), button_style="primary")
+        button.on_click(lambda _button: self.save())
+        rows = [self._row(number, question) for number, question in enumerate(self.questions, 1)]
+        _display(ipw.VBox([*rows, ipw.HBox([button, self._status])]))
+
+    def _row(self, number: int, question: Question) -> ipw.VBox:
+        said = html.escape(self.choices.get(question.ai, question.ai))
+        ai = f"<small>AI: <b>{said}</b> {html.escape(question.ai_reason)}</small>"
+        text = ipw.HTML(f"<div style='line-height:1.5'>{number}. {html.escape(question.text)}<br>{ai}</div>")
+        return ipw.VBox(
+            [text, ipw.HBox([self._final[question.id], self._reason[question.id]])],
+            layout={"border_bottom": "1px solid #ddd", "padding": "4px 0"},
+        )
+
+
+def _display(widget: Any) -> None:
+    from IPython.display import display
+
+    display(widget)
