@@ -1,0 +1,133 @@
+"""The tables of the records.
+
+Plain facts (who, what course, which days) are rows that may be edited; everything a decision rests on is an event of the
+journal, which is only ever added to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Utc(TypeDecorator[dt.datetime]):
+    """An aware time, kept as UTC; a naive one is refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a time zone cannot be recorded")
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dt.datetime: Utc, dict[str, Any]: JSON}  # noqa: RUF012
+
+
+class Programme(Base):
+    __tablename__ = "programme"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    rules: Mapped[dict[str, Any]]
+
+
+class Institution(Base):
+    __tablename__ = "institution"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    region: Mapped[str]
+    time_zone: Mapped[str] = mapped_column(default="Asia/Seoul")
+
+
+class CourseRun(Base):
+    """A course run; its id is nbgrader's course id."""
+
+    __tablename__ = "course_run"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    programme_id: Mapped[str] = mapped_column(ForeignKey("programme.id"))
+    institution_id: Mapped[str] = mapped_column(ForeignKey("institution.id"))
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    lang: Mapped[str] = mapped_column(String(2))
+    place: Mapped[str]
+    starts_on: Mapped[dt.date]
+    ends_on: Mapped[dt.date]
+    programme: Mapped[Programme] = relationship()
+    institution: Mapped[Institution] = relationship()
+    days: Mapped[list[TrainingDayRow]] = relationship(order_by="TrainingDayRow.day")
+    labs: Mapped[list[CourseLab]] = relationship(order_by="CourseLab.position")
+    enrolments: Mapped[list[Enrolment]] = relationship(order_by="Enrolment.login")
+
+
+class TrainingDayRow(Base):
+    """A scheduled day, in the institution's local hours."""
+
+    __tablename__ = "training_day"
+    course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), primary_key=True)
+    day: Mapped[dt.date] = mapped_column(primary_key=True)
+    starts: Mapped[dt.time]
+    ends: Mapped[dt.time]
+
+
+class CourseLab(Base):
+    """A lab that a course requires or offers; its id is nbgrader's assignment name."""
+
+    __tablename__ = "course_lab"
+    course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), primary_key=True)
+    lab_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    position: Mapped[int]
+    required: Mapped[bool] = mapped_column(default=True)
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    minutes: Mapped[int]
+    pass_percent: Mapped[int]
+
+
+class Person(Base):
+    """A learner or a member of staff: a login and a name, and an outside id where there is one."""
+
+    __tablename__ = "person"
+    login: Mapped[str] = mapped_column(String(60), primary_key=True)
+    name: Mapped[str]
+    outside_id: Mapped[str | None] = mapped_column(default=None)
+
+
+class Enrolment(Base):
+    __tablename__ = "enrolment"
+    course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), primary_key=True)
+    login: Mapped[str] = mapped_column(ForeignKey("person.login"), primary_key=True)
+    person: Mapped[Person] = relationship()
+
+
+class Event(Base):
+    """One entry of the journal; `hash` covers every other column and the hash before it."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("key", name="uq_event_key"),
+        Index("ix_event_course_kind", "course_id", "kind"),
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    at: Mapped[dt.datetime]
+    actor: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(40))
+    course_id: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str] = mapped_column(String(60), doc="the login of the learner it is about, or empty")
+    payload: Mapped[dict[str, Any]]
+    key: Mapped[str | None] = mapped_column(String(120), default=None)
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,148 @@
+"""How learners stand: the journal's events folded into attendance, work and the decision, as known at a moment.
+
+Every page and report reads this; nothing here is stored, so a decision can always be computed again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from grader.attendance import CourseAttendance, DayVerdict, judge_course
+from grader.completion import Decision, LabWork, decide
+from grader.records import journal, work
+from grader.records.attend import marks_of, training_days, zone
+from grader.records.models import CourseLab, CourseRun, Event
+from grader.records.work import Receipt
+from grader.rules import Rules
+from labs.texts import Text
+
+
+class UnknownCourse(Exception):
+    """A course run that is not in the records."""
+
+
+@dataclass(frozen=True)
+class LabState:
+    """One lab as it stands for one learner."""
+
+    lab: CourseLab
+    release: Event | None
+    submissions: tuple[Receipt, ...]
+    grade: Event | None
+    feedback: Event | None
+
+    @property
+    def title(self) -> Text:
+        return Text(ko=self.lab.title_ko, en=self.lab.title_en)
+
+    @property
+    def latest(self) -> Receipt | None:
+        return self.submissions[-1] if self.submissions else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        due = self.release.payload["due_at"] if self.release else None
+        return datetime.fromisoformat(due) if due else None
+
+    @property
+    def step(self) -> str:
+        """Where the lab stands: locked, open, submitted, review (automatic part graded) or graded."""
+        if self.release is None:
+            return "locked"
+        if self.latest is None:
+            return "open"
+        if self.grade is None:
+            return "submitted"
+        return "graded" if self.grade.payload["final"] else "review"
+
+    def as_work(self) -> LabWork:
+        grade, latest = self.grade, self.latest
+        rests_on = tuple(event for event in (latest and latest.id, grade and grade.id) if event)
+        return LabWork(
+            lab=self.lab.lab_id,
+            title=self.title,
+            pass_percent=self.lab.pass_percent,
+            submitted=latest is not None,
+            score=grade.payload["points"] if grade else None,
+            max_score=grade.payload["max_points"] if grade else 0,
+            final=bool(grade and grade.payload["final"]),
+            rests_on=rests_on,
+        )
+
+
+@dataclass(frozen=True)
+class LearnerState:
+    """A learner in a course run: attendance, labs in order, and the decision as it stands."""
+
+    login: str
+    name: str
+    attendance: CourseAttendance
+    labs: tuple[LabState, ...]
+    decision: Decision
+
+    def day(self, today: datetime) -> DayVerdict | None:
+        """Today's verdict, where today (aware, local) is a training day."""
+        return next((verdict for verdict in self.attendance.verdicts if verdict.date == today.date()), None)
+
+
+@dataclass(frozen=True)
+class CourseState:
+    """A course run with every learner."""
+
+    run: CourseRun
+    learners: tuple[LearnerState, ...]
+
+
+def find_course(session: Session, course: str) -> CourseRun:
+    """A course run by its id; UnknownCourse where there is none."""
+    run = session.get(CourseRun, course)
+    if run is None:
+        raise UnknownCourse(f"no course run {course[:60]!r}")
+    return run
+
+
+def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
+    """Everybody in a course run, as known at a moment."""
+    run = find_course(session, course)
+    events = [event for event in journal.events(session, course) if event.at <= as_of]
+    releases = {event.payload["lab"]: event for event in events if event.kind == work.RELEASED}
+    by_learner: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_learner[event.subject].append(event)
+    learners = tuple(
+        _learner(run, enrolment.login, enrolment.person.name, by_learner[enrolment.login], releases, as_of)
+        for enrolment in run.enrolments
+    )
+    return CourseState(run, learners)
+
+
+def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
+    """One learner in a course run, or None where they are not enrolled."""
+    return next((learner for learner in course_state(session, course, as_of).learners if learner.login == login), None)
+
+
+def _learner(
+    run: CourseRun, login: str, name: str, events: list[Event], releases: dict[str, Event], as_of: datetime
+) -> LearnerState:
+    rules = Rules.model_validate(run.programme.rules)
+    period = (run.starts_on, run.ends_on)
+    attendance = judge_course(training_days(run), marks_of(events, zone(run)), rules, as_of, period)
+    labs = tuple(_lab(row, releases.get(row.lab_id), events) for row in run.labs)
+    required = [state.as_work() for state in labs if state.lab.required]
+    over = as_of.astimezone(zone(run)).date() > run.ends_on
+    return LearnerState(login, name, attendance, labs, decide(attendance, required, course_over=over))
+
+
+def _lab(row: CourseLab, release: Event | None, events: list[Event]) -> LabState:
+    """The latest attempt counts: its grade and feedback, not those of an earlier one."""
+    mine = [event for event in events if event.payload.get("lab") == row.lab_id]
+    receipts = tuple(work.receipt_of(event) for event in mine if event.kind == work.RECEIVED)
+    latest = receipts[-1].id if receipts else None
+    of_latest = [event for event in mine if event.payload.get("submission") == latest]
+    grade = next((event for event in reversed(of_latest) if event.kind == work.GRADED), None)
+    feedback = next((event for event in reversed(of_latest) if event.kind == work.FEEDBACK), None)
+    return LabState(row, release, receipts, grade, feedback)

@@ -1,0 +1,145 @@
+"""Practical work in the records: releases, submissions with receipts, grades and feedback, each an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from grader.records import journal
+from grader.records.blobs import Manifest
+from grader.records.models import CourseRun, Event
+
+RELEASED, RECEIVED, GRADED, FEEDBACK = "lab.released", "submission.received", "grade.recorded", "feedback.released"
+
+
+class UnknownWork(Exception):
+    """A lab or a submission that is not there."""
+
+
+class CriterionPoints(BaseModel):
+    """A criterion's points as they stand in the gradebook; `None` while a person has still to judge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    points: float | None
+    max_points: float
+
+
+class GradeReport(BaseModel):
+    """What the gradebook says of one submission."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    submission: str
+    points: float = Field(ge=0)
+    max_points: float = Field(ge=0)
+    final: bool
+    criteria: tuple[CriterionPoints, ...] = ()
+    note: str = Field(default="", max_length=2_000, description="why a submission could not be graded as usual")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The proof of a submission: who, which lab, when by the server's clock, and the hash of what was handed in."""
+
+    id: str
+    course: str
+    lab: str
+    learner: str
+    received_at: datetime
+    sha256: str
+    manifest: Manifest
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "course": self.course,
+            "lab": self.lab,
+            "learner": self.learner,
+            "received_at": self.received_at.isoformat(),
+            "sha256": self.sha256,
+            "size": self.manifest.size,
+            "files": [file.model_dump() for file in self.manifest.files],
+        }
+
+
+def release(
+    session: Session, run: CourseRun, lab: str, manifest: Manifest, *, actor: str, due_at: datetime | None
+) -> Event:
+    """Record that a lab is handed out with these files; handing out the same again changes nothing."""
+    _lab_of(run, lab)
+    standing = released(session, run.id, lab)
+    if standing is not None and standing.payload["sha256"] == manifest.sha256:
+        return standing
+    due = standing.payload["due_at"] if standing else (due_at.isoformat() if due_at else None)
+    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), "due_at": due}
+    return journal.append(session, RELEASED, actor=actor, course=run.id, payload=payload)
+
+
+def released(session: Session, course: str, lab: str) -> Event | None:
+    """The newest release of a lab."""
+    found = [e for e in journal.events(session, course, kind=RELEASED) if e.payload["lab"] == lab]
+    return found[-1] if found else None
+
+
+def submit(session: Session, run: CourseRun, lab: str, manifest: Manifest, *, learner: str, now: datetime) -> Receipt:
+    """Record a submission; the learner is the token's owner. A second submission stands beside the first."""
+    _lab_of(run, lab)
+    if released(session, run.id, lab) is None:
+        raise UnknownWork(f"lab {lab} is not handed out in {run.id}")
+    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json")}
+    event = journal.append(session, RECEIVED, actor=learner, course=run.id, subject=learner, payload=payload, at=now)
+    return receipt_of(event)
+
+
+def receipt_of(event: Event) -> Receipt:
+    """The receipt of a submission's event."""
+    payload = event.payload
+    manifest = Manifest.model_validate(payload["manifest"])
+    return Receipt(event.id, event.course_id, payload["lab"], event.subject, event.at, payload["sha256"], manifest)
+
+
+def submissions(session: Session, course: str, *, lab: str | None = None, learner: str | None = None) -> list[Receipt]:
+    """Receipts in the order of their coming in."""
+    found = map(receipt_of, journal.events(session, course, kind=RECEIVED, subject=learner))
+    return [receipt for receipt in found if lab is None or receipt.lab == lab]
+
+
+def find_submission(session: Session, course: str, submission: str) -> Receipt:
+    """One receipt by its id; UnknownWork where the course has none such."""
+    for receipt in submissions(session, course):
+        if receipt.id == submission:
+            return receipt
+    raise UnknownWork(f"no submission {submission[:40]!r} in {course}")
+
+
+def record_grade(session: Session, course: str, report: GradeReport, *, actor: str) -> Event:
+    """Record what the gradebook says; the same once more adds no event."""
+    receipt = find_submission(session, course, report.submission)
+    payload = {"lab": receipt.lab, **report.model_dump(mode="json")}
+    for event in reversed(journal.events(session, course, kind=GRADED, subject=receipt.learner)):
+        if event.payload["submission"] == report.submission:
+            if event.payload == payload:
+                return event
+            break
+    return journal.append(session, GRADED, actor=actor, course=course, subject=receipt.learner, payload=payload)
+
+
+def release_feedback(session: Session, course: str, submission: str, html_sha256: str, *, actor: str) -> Event:
+    """Record that a submission's feedback may be read by its learner."""
+    receipt = find_submission(session, course, submission)
+    return journal.append(
+        session, FEEDBACK, actor=actor, course=course, subject=receipt.learner,
+        payload={"lab": receipt.lab, "submission": submission, "html": html_sha256},
+        key=f"{FEEDBACK}:{submission}:{html_sha256}",
+    )  # fmt: skip
+
+
+def _lab_of(run: CourseRun, lab: str) -> None:
+    if lab not in {row.lab_id for row in run.labs}:
+        raise UnknownWork(f"lab {lab!r} does not belong to {run.id}; its labs: {', '.join(r.lab_id for r in run.labs)}")

@@ -1,0 +1,97 @@
+"""Who is asking, and what they may see: judged from the Hub's answer about their token.
+
+Roles are JupyterHub groups, named as nbgrader names them: `nbgrader-<course>` learners, `formgrade-<course>` instructors,
+`institution-<institution>` its office. The grading service is the Hub service `grader`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+
+import httpx
+
+GRADER_SERVICE = "grader"
+
+
+class Forbidden(Exception):
+    """The caller's role does not allow this; the message says which role would."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A user or a service, as the Hub names it."""
+
+    name: str
+    kind: str = "user"
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def is_grader(self) -> bool:
+        return self.kind == "service" and self.name == GRADER_SERVICE
+
+    def is_learner(self, course: str) -> bool:
+        return self.kind == "user" and f"nbgrader-{course}" in self.groups
+
+    def is_instructor(self, course: str) -> bool:
+        return self.is_grader or (self.kind == "user" and f"formgrade-{course}" in self.groups)
+
+    def is_office(self, institution: str) -> bool:
+        return self.kind == "user" and f"institution-{institution}" in self.groups
+
+    def courses(self, role: str) -> list[str]:
+        """The courses in which the caller has a role: 'nbgrader' (learner) or 'formgrade' (instructor)."""
+        return sorted(g.removeprefix(f"{role}-") for g in self.groups if g.startswith(f"{role}-"))
+
+    def institutions(self) -> list[str]:
+        return sorted(g.removeprefix("institution-") for g in self.groups if g.startswith("institution-"))
+
+    def must_be_learner(self, course: str) -> None:
+        if not self.is_learner(course):
+            raise Forbidden(f"{self.name} is not enrolled in {course}")
+
+    def must_be_instructor(self, course: str) -> None:
+        if not self.is_instructor(course):
+            raise Forbidden(f"{self.name} is not an instructor of {course}")
+
+    def must_belong(self, course: str) -> None:
+        if not (self.is_learner(course) or self.is_instructor(course)):
+            raise Forbidden(f"{self.name} does not belong to {course}")
+
+
+class HubIdentity:
+    """Asks the Hub who a token belongs to; an answer is kept for a short time, so a revoked token ends soon."""
+
+    def __init__(
+        self, hub_api_url: str, *, keep_seconds: float = 30, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._client = httpx.Client(base_url=hub_api_url, timeout=10, transport=transport, trust_env=False)
+        self._keep_seconds = keep_seconds
+        self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._lock = threading.Lock()
+
+    def caller(self, token: str) -> Caller | None:
+        """Give the token's owner, or None for a token that the Hub does not know."""
+        name = hashlib.sha256(token.encode()).hexdigest()
+        with self._lock:
+            until, caller = self._known.get(name, (0.0, None))
+        if time.monotonic() < until:
+            return caller
+        caller = self._ask(token)
+        with self._lock:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[name] = (time.monotonic() + self._keep_seconds, caller)
+        return caller
+
+    def _ask(self, token: str) -> Caller | None:
+        if not token.isascii() or not token.isprintable() or not token:
+            return None
+        answer = self._client.get("/user", headers={"Authorization": f"Bearer {token}"})
+        if answer.status_code in (401, 403, 404):
+            return None
+        answer.raise_for_status()
+        model = answer.json()
+        return Caller(model["name"], model.get("kind", "user"), frozenset(model.get("groups", ())))
