@@ -1,0 +1,37 @@
+"""`python -m hub_config.ai_gateway CONFIG.json`: run the gateway. The rule: a wrong setting is one line, without its value."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hub_config.ai_gateway.app import serve
+from hub_config.ai_gateway.config import read_config
+from hub_config.ai_gateway.ledger import LedgerError
+
+
+def main() -> int:
+    """Run until a signal; 2 where the settings are wrong, 1 where it cannot start."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    if len(sys.argv) != 2:
+        print("python -m hub_config.ai_gateway CONFIG.json", file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(serve(read_config(Path(sys.argv[1]))))
+    except ValidationError as error:  # its own text would quote the settings, and with them a key
+        for problem in error.errors(include_input=False, include_url=False):
+            where = ".".join(str(step) for step in problem["loc"])
+            print(f"{sys.argv[1]}: {where}: {problem['msg']}", file=sys.stderr)
+        return 2
+    except (OSError, LedgerError) as error:
+        print(f"the AI gateway did not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
