@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 import httpx
 
+from labs.texts import UserError
+
 GRADER_SERVICE = "grader"
 
 
-class Forbidden(Exception):
-    """The caller's role does not allow this; the message says which role would."""
+class Forbidden(UserError):
+    """The caller's role does not allow this; the text says which role would."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,15 @@ class Caller:
 
     def must_be_learner(self, course: str) -> None:
         if not self.is_learner(course):
-            raise Forbidden(f"{self.name} is not enrolled in {course}")
+            raise Forbidden(f"{course} 과정의 수강생이 아닙니다.", f"{self.name} is not enrolled in {course}")
 
     def must_be_instructor(self, course: str) -> None:
         if not self.is_instructor(course):
-            raise Forbidden(f"{self.name} is not an instructor of {course}")
+            raise Forbidden(f"{course} 과정의 강사가 아닙니다.", f"{self.name} is not an instructor of {course}")
 
     def must_belong(self, course: str) -> None:
         if not (self.is_learner(course) or self.is_instructor(course)):
-            raise Forbidden(f"{self.name} does not belong to {course}")
+            raise Forbidden(f"{course} 과정에 속하지 않습니다.", f"{self.name} does not belong to {course}")
 
 
 class HubIdentity:

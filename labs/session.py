@@ -113,7 +113,11 @@ def _say_ai_errors_plainly(session: LabSession) -> None:
     import openai
 
     def show(
-        _shell: Any, _kind: type[BaseException], error: BaseException, _tb: Any, tb_offset: int | None = None  # noqa: ARG001
+        _shell: Any,
+        _kind: type[BaseException],
+        error: BaseException,
+        _tb: Any,
+        tb_offset: int | None = None,  # noqa: ARG001
     ) -> list[str]:
         print(ai_error_sentence(error, session.lang))
         return []

@@ -21,3 +21,11 @@ class Text(BaseModel):
     def in_(self, lang: str) -> str:
         """Give the text in a language; an unknown one reads Korean."""
         return self.en if lang == "en" else self.ko
+
+
+class UserError(Exception):
+    """An error that a user reads: what is wrong and what to do, in both languages."""
+
+    def __init__(self, ko: str, en: str) -> None:
+        super().__init__(en)
+        self.text = Text(ko=ko, en=en)

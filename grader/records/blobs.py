@@ -15,12 +15,14 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labs.texts import UserError
+
 MAX_FILES = 500
 CHUNK = 1 << 20
 
 
-class BadUpload(Exception):
-    """A file or a folder that cannot be taken; the message names it and what would be right."""
+class BadUpload(UserError):
+    """A file or a folder that cannot be taken; the text names it and what would be right."""
 
 
 class FileEntry(BaseModel):
@@ -59,9 +61,15 @@ def checked_path(name: str) -> str:
     parts = PurePosixPath(path).parts
     printable = all(ch.isprintable() for ch in path)
     if not parts or path.startswith("/") or "\\" in path or not printable or len(path) > 200:
-        raise BadUpload(f"file name {name[:80]!r} is not allowed: use a plain name inside the lab's folder")
+        raise BadUpload(
+            f"파일 이름 {name[:80]!r}은(는) 쓸 수 없습니다. 실습 폴더 안의 이름으로 바꾸세요.",
+            f"file name {name[:80]!r} is not allowed: use a plain name inside the lab's folder",
+        )
     if any(part in ("..", ".") for part in path.split("/")) or any(part.startswith("-") for part in parts):
-        raise BadUpload(f"file name {name[:80]!r} is not allowed: no '..' and no leading '-' in a name")
+        raise BadUpload(
+            f"파일 이름 {name[:80]!r}은(는) 쓸 수 없습니다. '..'이 들어가거나 '-'로 시작하지 않게 바꾸세요.",
+            f"file name {name[:80]!r} is not allowed: no '..' and no leading '-' in a name",
+        )
     return str(PurePosixPath(*parts))
 
 
@@ -103,13 +111,22 @@ class BlobStore:
         return self.folder / sha256[:2] / sha256
 
 
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def manifest_of(entries: list[FileEntry]) -> Manifest:
     """Make a manifest; BadUpload where a name stands twice, or there are too many files."""
     names = [entry.path for entry in entries]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise BadUpload(f"the file {doubled[0]!r} is there twice")
+        raise BadUpload(f"파일 {doubled[0]!r}이(가) 두 번 들어 있습니다.", f"the file {doubled[0]!r} is there twice")
     if len(entries) > MAX_FILES:
-        raise BadUpload(f"{len(entries)} files; at most {MAX_FILES} can be handed in")
+        raise BadUpload(
+            f"파일이 {len(entries)}개입니다. {MAX_FILES}개까지 제출할 수 있습니다.",
+            f"{len(entries)} files; at most {MAX_FILES} can be handed in",
+        )
     return Manifest(files=tuple(sorted(entries, key=lambda entry: entry.path)))
 
 

@@ -112,6 +112,14 @@ class Enrolment(Base):
     person: Mapped[Person] = relationship()
 
 
+class StaffRole(Base):
+    """A member of staff in a role: a Hub group, such as formgrade-<course> or institution-<institution>."""
+
+    __tablename__ = "staff_role"
+    login: Mapped[str] = mapped_column(ForeignKey("person.login"), primary_key=True)
+    group: Mapped[str] = mapped_column(String(80), primary_key=True)
+
+
 class Event(Base):
     """One entry of the journal; `hash` covers every other column and the hash before it."""
 

@@ -18,10 +18,10 @@ from grader.records.attend import marks_of, training_days, zone
 from grader.records.models import CourseLab, CourseRun, Event
 from grader.records.work import Receipt
 from grader.rules import Rules
-from labs.texts import Text
+from labs.texts import Text, UserError
 
 
-class UnknownCourse(Exception):
+class UnknownCourse(UserError):
     """A course run that is not in the records."""
 
 
@@ -101,7 +101,7 @@ def find_course(session: Session, course: str) -> CourseRun:
     """A course run by its id; UnknownCourse where there is none."""
     run = session.get(CourseRun, course)
     if run is None:
-        raise UnknownCourse(f"no course run {course[:60]!r}")
+        raise UnknownCourse(f"그런 과정이 없습니다: {course[:60]!r}", f"no course run {course[:60]!r}")
     return run
 
 

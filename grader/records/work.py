@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from grader.records import journal
 from grader.records.blobs import Manifest
 from grader.records.models import CourseRun, Event
+from labs.texts import UserError
 
 RELEASED, RECEIVED, GRADED, FEEDBACK = "lab.released", "submission.received", "grade.recorded", "feedback.released"
 
 
-class UnknownWork(Exception):
+class UnknownWork(UserError):
     """A lab or a submission that is not there."""
 
 
@@ -91,7 +92,7 @@ def submit(session: Session, run: CourseRun, lab: str, manifest: Manifest, *, le
     """Record a submission; the learner is the token's owner. A second submission stands beside the first."""
     _lab_of(run, lab)
     if released(session, run.id, lab) is None:
-        raise UnknownWork(f"lab {lab} is not handed out in {run.id}")
+        raise UnknownWork(f"실습 {lab}은(는) 아직 배포되지 않았습니다.", f"lab {lab} is not handed out in {run.id}")
     payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json")}
     event = journal.append(session, RECEIVED, actor=learner, course=run.id, subject=learner, payload=payload, at=now)
     return receipt_of(event)
@@ -115,7 +116,7 @@ def find_submission(session: Session, course: str, submission: str) -> Receipt:
     for receipt in submissions(session, course):
         if receipt.id == submission:
             return receipt
-    raise UnknownWork(f"no submission {submission[:40]!r} in {course}")
+    raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
 
 
 def record_grade(session: Session, course: str, report: GradeReport, *, actor: str) -> Event:
@@ -130,16 +131,22 @@ def record_grade(session: Session, course: str, report: GradeReport, *, actor: s
     return journal.append(session, GRADED, actor=actor, course=course, subject=receipt.learner, payload=payload)
 
 
-def release_feedback(session: Session, course: str, submission: str, html_sha256: str, *, actor: str) -> Event:
-    """Record that a submission's feedback may be read by its learner."""
+def release_feedback(
+    session: Session, course: str, submission: str, *, html_sha256: str, results_sha256: str, actor: str
+) -> Event:
+    """Record that a submission's feedback (blobs: nbgrader's page, and the results as JSON) may be read by its learner."""
     receipt = find_submission(session, course, submission)
     return journal.append(
         session, FEEDBACK, actor=actor, course=course, subject=receipt.learner,
-        payload={"lab": receipt.lab, "submission": submission, "html": html_sha256},
-        key=f"{FEEDBACK}:{submission}:{html_sha256}",
+        payload={"lab": receipt.lab, "submission": submission, "html": html_sha256, "results": results_sha256},
+        key=f"{FEEDBACK}:{submission}:{results_sha256[:16]}",
     )  # fmt: skip
 
 
 def _lab_of(run: CourseRun, lab: str) -> None:
     if lab not in {row.lab_id for row in run.labs}:
-        raise UnknownWork(f"lab {lab!r} does not belong to {run.id}; its labs: {', '.join(r.lab_id for r in run.labs)}")
+        known = ", ".join(row.lab_id for row in run.labs)
+        raise UnknownWork(
+            f"{run.id} 과정에 없는 실습입니다: {lab[:60]!r}. 이 과정의 실습: {known}",
+            f"lab {lab[:60]!r} does not belong to {run.id}; its labs: {known}",
+        )

@@ -1,0 +1,234 @@
+"""The records service's REST API: releases, submissions with receipts, grades and feedback.
+
+Who asks is the owner of the Hub token, never what the request says. Files go by content hash, and can only be fetched
+through a release or a submission that the caller may see.
+"""
+
+# No postponed annotations here: FastAPI reads the routes' own, which name things of the enclosing function.
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, File, Header, HTTPException, Request, UploadFile
+from fastapi.responses import FileResponse, JSONResponse
+from sqlalchemy import Engine
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from grader.feedback import Feedback
+from grader.records import journal, work
+from grader.records.attend import zone
+from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
+from grader.records.db import reading, writing
+from grader.records.models import CourseRun
+from grader.records.state import UnknownCourse, find_course
+from grader.records.work import GradeReport, Receipt, UnknownWork
+from grader.roles import Caller, Forbidden, HubIdentity
+from labs.catalog import packs
+from labs.texts import UserError
+
+STATUS: dict[type[UserError], int] = {Forbidden: 403, UnknownWork: 404, UnknownCourse: 404, BadUpload: 422}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the API and the pages stand on: the database, the files, and who is who."""
+
+    engine: Engine
+    blobs: BlobStore
+    identity: HubIdentity
+    now: Callable[[], datetime] = field(default=_utc_now)
+
+
+def add_errors_and_limits(app: FastAPI, *, max_upload_bytes: int) -> None:
+    """Give an application the API's error answers and the limit of an upload's size."""
+    app.add_middleware(LimitBody, max_bytes=max_upload_bytes)
+    app.add_exception_handler(UserError, _answer_error)
+
+
+async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, UserError)  # noqa: S101 (registered for this type only)
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+    return JSONResponse({"detail": error.text.en, "ko": error.text.ko, "en": error.text.en}, status)
+
+
+def make_router(records: Records) -> APIRouter:
+    """Build the routes over the records."""
+    router = APIRouter(tags=["records"])
+
+    def caller(authorization: Annotated[str, Header()] = "") -> Caller:
+        scheme, _, token = authorization.partition(" ")
+        found = records.identity.caller(token) if scheme.lower() in ("bearer", "token") else None
+        if found is None:
+            raise HTTPException(401, "a Hub token is needed: Authorization: Bearer <token>")
+        return found
+
+    Who = Annotated[Caller, Depends(caller)]
+
+    @router.get("/courses/{course}/labs")
+    def list_labs(course: str, who: Who) -> list[dict[str, Any]]:
+        who.must_belong(course)
+        with reading(records.engine) as session:
+            run = find_course(session, course)
+            found = [(row.lab_id, work.released(session, course, row.lab_id)) for row in run.labs]
+            return [{"lab": lab, "released_at": e.at.isoformat(), **e.payload} for lab, e in found if e is not None]
+
+    @router.put("/courses/{course}/labs/{lab}/release")
+    def release(course: str, lab: str, who: Who, files: Annotated[list[UploadFile], File()]) -> dict[str, Any]:
+        who.must_be_instructor(course)
+        manifest = _store(records.blobs, files)
+        with writing(records.engine) as session:
+            run = find_course(session, course)
+            due = _due(run, lab, records.now())
+            return work.release(session, run, lab, manifest, actor=who.name, due_at=due).payload
+
+    @router.get("/courses/{course}/labs/{lab}/release/{sha256}")
+    def release_file(course: str, lab: str, sha256: str, who: Who) -> FileResponse:
+        who.must_belong(course)
+        with reading(records.engine) as session:
+            event = work.released(session, course, lab)
+        manifest = Manifest.model_validate(event.payload["manifest"]) if event else Manifest(files=())
+        return _file(records.blobs, manifest, sha256)
+
+    @router.post("/courses/{course}/labs/{lab}/submissions", status_code=201)
+    def submit(course: str, lab: str, who: Who, files: Annotated[list[UploadFile], File()]) -> dict[str, Any]:
+        who.must_be_learner(course)
+        manifest = _store(records.blobs, files)
+        with writing(records.engine) as session:
+            run = find_course(session, course)
+            return work.submit(session, run, lab, manifest, learner=who.name, now=records.now()).as_json()
+
+    @router.get("/courses/{course}/labs/{lab}/submissions")
+    def list_submissions(course: str, lab: str, who: Who) -> list[dict[str, Any]]:
+        who.must_belong(course)
+        learner = None if who.is_instructor(course) else who.name
+        with reading(records.engine) as session:
+            feedback = _feedback_by_submission(session, course)
+            receipts = work.submissions(session, course, lab=lab, learner=learner)
+            return [{**receipt.as_json(), "feedback": feedback.get(receipt.id)} for receipt in receipts]
+
+    @router.get("/courses/{course}/submissions/{submission}/files/{sha256}")
+    def submission_file(course: str, submission: str, sha256: str, who: Who) -> FileResponse:
+        return _file(records.blobs, _visible(course, submission, who).manifest, sha256)
+
+    @router.post("/courses/{course}/grades", status_code=201)
+    def record_grade(course: str, report: GradeReport, who: Who) -> dict[str, str]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            return {"event": work.record_grade(session, course, report, actor=who.name).id}
+
+    @router.post("/courses/{course}/submissions/{submission}/feedback", status_code=201)
+    def release_feedback(
+        course: str,
+        submission: str,
+        who: Who,
+        page: Annotated[UploadFile, File()],
+        results: Annotated[UploadFile, File()],
+    ) -> dict[str, str]:
+        who.must_be_instructor(course)
+        Feedback.model_validate_json(results.file.read())
+        results.file.seek(0)
+        stored = [records.blobs.put(upload.file, name) for upload, name in ((page, "page"), (results, "results"))]
+        with writing(records.engine) as session:
+            event = work.release_feedback(
+                session,
+                course,
+                submission,
+                html_sha256=stored[0].sha256,
+                results_sha256=stored[1].sha256,
+                actor=who.name,
+            )
+            return {"event": event.id}
+
+    @router.get("/courses/{course}/submissions/{submission}/feedback/{part}")
+    def feedback(course: str, submission: str, part: str, who: Who) -> FileResponse:
+        _visible(course, submission, who)
+        with reading(records.engine) as session:
+            known = _feedback_by_submission(session, course).get(submission)
+        if known is None or part not in ("html", "results"):
+            raise UnknownWork("아직 공개된 피드백이 없습니다.", "no feedback is released for this submission")
+        # Never as a page of ours: what a learner wrote is in it.
+        return FileResponse(records.blobs.path(known[part]), media_type="application/octet-stream")
+
+    def _visible(course: str, submission: str, who: Caller) -> Receipt:
+        """A submission that the caller may see: their own, or any for an instructor; else as if it were not there."""
+        with reading(records.engine) as session:
+            receipt = work.find_submission(session, course, submission)
+        if not (who.is_instructor(course) or (who.is_learner(course) and receipt.learner == who.name)):
+            raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
+        return receipt
+
+    return router
+
+
+def _feedback_by_submission(session: Any, course: str) -> dict[str, dict[str, str]]:
+    found = journal.events(session, course, kind=work.FEEDBACK)
+    return {e.payload["submission"]: {"html": e.payload["html"], "results": e.payload["results"]} for e in found}
+
+
+def _store(blobs: BlobStore, files: list[UploadFile]) -> Manifest:
+    """Check every name before anything is stored."""
+    named = [(upload, checked_path(upload.filename or "")) for upload in files]
+    return manifest_of([blobs.put(upload.file, path) for upload, path in named])
+
+
+def _file(blobs: BlobStore, manifest: Manifest, sha256: str) -> FileResponse:
+    entry = manifest.entry(sha256)
+    if entry is None:
+        raise UnknownWork("그런 파일이 없습니다.", "no such file")
+    # Always a download: a learner's HTML is never shown as a page of ours.
+    return FileResponse(blobs.path(sha256), media_type="application/octet-stream", filename=Path(entry.path).name)
+
+
+def _due(run: CourseRun, lab: str, now: datetime) -> datetime | None:
+    """The end of the due day in the institution's time zone; none for an assignment that no pack describes."""
+    described = next((found for pack in packs().values() for found in pack.labs if found.id == lab), None)
+    if described is None:
+        return None
+    day = now.astimezone(zone(run)).date() + timedelta(days=described.lab.due.days_after_release)
+    return datetime.combine(day, time(23, 59, 59), zone(run))
+
+
+class LimitBody:
+    """Ends a request whose body is larger than allowed, before it is stored."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app, self.max_bytes = app, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self.max_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise _TooLarge
+            return message
+
+        try:
+            await self.app(scope, counted, send)
+        except _TooLarge:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        megabytes = self.max_bytes // 1_000_000
+        ko = f"제출물이 너무 큽니다. 모두 합해 {megabytes}MB 이하로 줄이세요."
+        en = f"The upload is too large: keep all files together within {megabytes} MB."
+        await JSONResponse({"detail": en, "ko": ko, "en": en}, 413, {"connection": "close"})(scope, receive, send)
+
+
+class _TooLarge(Exception):
+    pass

@@ -1,0 +1,60 @@
+"""nbgrader's configuration for Practicum: the HTTP exchange, and grading by criteria instead of running learner code.
+
+One function for every nbgrader: the learner's server, the instructor's formgrader, and `practicum grade`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+EXCHANGE = {
+    "exchange": "Exchange",
+    "fetch_assignment": "FetchAssignment",
+    "fetch_feedback": "FetchFeedback",
+    "release_assignment": "ReleaseAssignment",
+    "release_feedback": "ReleaseFeedback",
+    "list": "List",
+    "submit": "Submit",
+    "collect": "Collect",
+}
+#: In the place of nbgrader's own list: no `Execute`; what a learner wrote is sanitised before an instructor's browser shows it.
+AUTOGRADE = [
+    "grader.engine.preprocessors.RecordCriteria",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbconvert.preprocessors.SanitizeHTML",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "grader.engine.preprocessors.RequireReview",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+
+def configure(config: Any) -> None:
+    """Set what every nbgrader here shares."""
+    for part, name in EXCHANGE.items():
+        setattr(config.ExchangeFactory, part, f"grader.exchange.{name}")
+    config.Exchange.timezone = "UTC"
+
+
+def configure_course(config: Any, root: Path, course: str) -> None:
+    """Set what a course's graders need: its folder, and how it grades."""
+    config.CourseDirectory.root = str(root)
+    config.CourseDirectory.course_id = course
+    config.CourseDirectory.max_file_size = 200_000  # kB; the records service limits what can be handed in
+    config.Autograde.autograde_preprocessors = AUTOGRADE
+    config.OverwriteCells.add_missing_cells = True
+    config.ClearMetadataPreprocessor.clear_cell_metadata = False
+
+
+def course_api(root: Path, course: str) -> NbGraderAPI:
+    """Open nbgrader's API on a course."""
+    config = Config()
+    configure(config)
+    configure_course(config, root.resolve(), course)
+    return NbGraderAPI(CourseDirectory(config=config), config=config)

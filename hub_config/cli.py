@@ -1,0 +1,215 @@
+"""The command `practicum`: start everything, grade, look after the installation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from grader.engine.grade import Progress, Summary
+from hub_config.settings import Settings, SettingsError, load_settings
+from labs.manifest import ManifestError
+from labs.texts import UserError
+
+
+class Catching(click.Group):
+    """Shows an error that a user can mend as one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            raise click.ClickException(error.text.in_(_language())) from error
+        except ManifestError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def say(ko: str, en: str) -> None:
+    """Print a line in the installation's language."""
+    click.echo(en if _language() == "en" else ko)
+
+
+def _language() -> str:
+    try:
+        return load_settings().language
+    except (SettingsError, OSError):
+        return "ko"
+
+
+def in_force() -> Settings:
+    """The settings that the running (or last) Practicum was started with, else those of the settings file."""
+    settings = load_settings()
+    running = settings.data / "run" / "settings.yaml"
+    return load_settings(running) if running.is_file() else settings
+
+
+@click.group(cls=Catching, help="Practicum: 기관이 직접 운영하는 AI 실습실 / a hands-on AI training lab.")
+@click.version_option(package_name="practicum")
+def main() -> None:
+    """Entry point."""
+
+
+@main.command(help="모두 시작합니다 / start everything. Ctrl-C: 모두 멈춤 / stop everything.")
+@click.option("--model", help="내장 모델 / the built-in model (practicum model list)")
+@click.option("--port", type=int, help="웹 주소의 포트 / the public port")
+@click.option("--data", type=click.Path(path_type=Path), help="자료 폴더 / the data folder")
+def up(model: str | None, port: int | None, data: Path | None) -> None:
+    from hub_config import up as starting
+
+    settings = load_settings(None, model=model, port=port, data=data)
+    sys.exit(starting.up(settings))
+
+
+@main.command(help="제출물을 모아 채점합니다 / collect and grade a lab's newest submissions.")
+@click.argument("course")
+@click.argument("lab")
+@click.option("--force", is_flag=True, help="이미 채점한 것도 다시 / grade again what is graded")
+@click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
+def grade(course: str, lab: str, force: bool, as_json: bool) -> None:
+    from grader.engine.grade import grade_lab
+
+    settings = _for_course(course)
+    run = _with_progress(as_json, lambda report: grade_lab(
+        settings.course_root(course), course, lab, force=force, workers=settings.grading_workers, report=report))  # fmt: skip
+    _finish(run, as_json)
+
+
+@main.command(help="채점 결과를 학습자에게 공개합니다 / release feedback and scores to the learners.")
+@click.argument("course")
+@click.argument("lab")
+@click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
+def feedback(course: str, lab: str, as_json: bool) -> None:
+    from grader.engine.grade import release_feedback
+
+    settings = _for_course(course)
+    run = _with_progress(
+        as_json, lambda report: release_feedback(settings.course_root(course), course, lab, report=report)
+    )
+    _finish(run, as_json)
+
+
+@main.group(help="내장 AI 모델 / the built-in AI models.")
+def model() -> None:
+    """Models."""
+
+
+@model.command("list", help="내장 모델 목록 / the models and what is fetched")
+def model_list() -> None:
+    from hub_config.models.catalogue import catalogue
+    from hub_config.models.fetch import is_verified
+
+    folder = in_force().models_folder
+    for name, weights in catalogue().models.items():
+        here = "✔" if is_verified(folder / weights.file, weights) else "·"
+        click.echo(
+            f"{here} {name:20} {weights.size_bytes / 1e6:6.0f} MB  {weights.license}  {weights.title.in_(_language())}"
+        )
+
+
+@model.command("fetch", help="모델을 내려받고 SHA-256을 확인합니다 / fetch a model and check its SHA-256")
+@click.argument("name")
+def model_fetch(name: str) -> None:
+    from hub_config.models.fetch import fetch
+
+    click.echo(str(fetch(name, in_force().models_folder)))
+
+
+@model.command("check", help="받은 모델의 SHA-256을 다시 계산합니다 / compute the SHA-256 again")
+@click.argument("name")
+def model_check(name: str) -> None:
+    from hub_config.models.catalogue import catalogue
+    from hub_config.models.fetch import sha256_of
+
+    weights = catalogue().models.get(name)
+    path = in_force().models_folder / (weights.file if weights else "")
+    if weights is None or not path.is_file():
+        raise click.ClickException(f"{name}: practicum model fetch {name}")
+    if sha256_of(path) != weights.sha256:
+        raise click.ClickException(f"{path}: SHA-256 ≠ {weights.sha256}")
+    click.echo(f"{name}: SHA-256 ✔")
+
+
+@main.group(help="기록의 사슬 / the journal of the records.")
+def journal() -> None:
+    """Journal."""
+
+
+@journal.command("verify", help="사슬 전체를 검사합니다 / walk the whole chain; names the first bad event")
+def journal_verify() -> None:
+    from sqlalchemy import func, select
+
+    from grader.records import journal as chain
+    from grader.records.db import open_database, reading
+    from grader.records.models import Event
+
+    engine = open_database(in_force().records_database)
+    with reading(engine) as session:
+        bad = chain.verify(session)
+        count = session.scalar(select(func.count()).select_from(Event))
+    engine.dispose()
+    if bad:
+        raise click.ClickException(bad)
+    say(f"기록 {count}건의 사슬이 온전합니다.", f"The chain of {count} events holds.")
+
+
+@main.command(help="이 장비에서 무엇이 되고 안 되는지 / what works on this machine, and what does not.")
+def doctor() -> None:
+    from hub_config.doctor import examine
+
+    findings = examine(in_force())
+    for finding in findings:
+        click.echo(f"{'✔' if finding.ok else '✘'} {finding.part:10} {finding.said.in_(_language())}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@main.command(help="모든 설정과 뜻 / every setting, its default and what it means.")
+def settings() -> None:
+    for name, field in Settings.model_fields.items():
+        click.echo(f"{name} ({field.default!s})\n    {field.description}")
+
+
+def _for_course(course: str) -> Settings:
+    from hub_config.courses import use_records_as_grader
+
+    settings = in_force()
+    if not settings.course_root(course).is_dir():
+        raise UserError(f"{course}: 그런 과정이 없습니다.", f"{course}: no such course")
+    use_records_as_grader(settings)
+    return settings
+
+
+def _with_progress(as_json: bool, run: Callable[[Callable[[Progress], None]], Summary]) -> Summary:
+    """Run with a bar in the terminal, or with a line of JSON for each step."""
+    if as_json:
+        return run(lambda progress: click.echo(json.dumps(progress.__dict__, ensure_ascii=False)))
+    bar = tqdm(unit="", dynamic_ncols=True)
+
+    def show(progress: Progress) -> None:
+        bar.total, bar.n = progress.total, progress.done + progress.failed
+        bar.set_postfix_str(f"✘ {progress.failed}" if progress.failed else "")
+        if progress.message:
+            bar.write(f"✘ {progress.learner}: {progress.message}")
+        bar.refresh()
+
+    try:
+        return run(show)
+    finally:
+        bar.close()
+
+
+def _finish(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"finished": True, **summary.__dict__}))
+    else:
+        say(f"완료 {summary.graded}건, 실패 {summary.failed}건, 그대로 {summary.unchanged}건",
+            f"{summary.graded} done, {summary.failed} failed, {summary.unchanged} unchanged")  # fmt: skip
+    sys.exit(1 if summary.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Putting a course's labs together: build the source version, make nbgrader's release version, hand it out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+
+from sqlalchemy import select
+
+from grader.nbgrader_setup import course_api
+from grader.records.blobs import hash_file
+from grader.records.db import open_database, reading
+from grader.records.models import CourseRun
+from hub_config.settings import Settings
+from labs.build import build_lab
+from labs.catalog import LabFolder, find_lab
+from labs.texts import Lang, UserError
+
+
+class BuildFailed(UserError):
+    """A lab that nbgrader would not build or hand out."""
+
+
+def course_labs(settings: Settings) -> list[tuple[str, Lang, str]]:
+    """Every lab of every course run: course, language, lab."""
+    engine = open_database(settings.records_database)
+    with reading(engine) as session:
+        runs = session.scalars(select(CourseRun).order_by(CourseRun.id)).all()
+        found: list[tuple[str, Lang, str]] = [
+            (run.id, "en" if run.lang == "en" else "ko", row.lab_id) for run in runs for row in run.labs
+        ]
+    engine.dispose()
+    return found
+
+
+def build_labs(settings: Settings, say: Callable[[str], None]) -> None:
+    """Build every lab that is not built, or whose source has changed."""
+    for course, lang, lab_id in course_labs(settings):
+        root, lab = settings.course_root(course), find_lab(lab_id)
+        stamp = root / "built" / lab_id
+        state = _state(lab)
+        if stamp.is_file() and stamp.read_text("utf-8") == state:
+            continue
+        say(f"{course} · {lab_id}")
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        build_lab(lab, course, lang, root / "source" / lab_id)
+        _must(course_api(root, course).generate_assignment(lab_id, force=True), course, lab_id)
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(state, "utf-8")
+
+
+def release_labs(settings: Settings) -> None:
+    """Hand out every lab; one that is handed out unchanged stays as it is."""
+    use_records_as_grader(settings)
+    for course, _lang, lab_id in course_labs(settings):
+        _must(course_api(settings.course_root(course), course).release_assignment(lab_id), course, lab_id)
+
+
+def use_records_as_grader(settings: Settings) -> None:
+    """Let nbgrader's exchange in this process speak to the records service as the grader."""
+    os.environ["PRACTICUM_RECORDS_URL"] = settings.records_url
+    os.environ["PRACTICUM_RECORDS_TOKEN"] = settings.secret("grader-token")
+    os.environ["PRACTICUM_LANG"] = settings.language
+
+
+def _state(lab: LabFolder) -> str:
+    """What the built lab depends on: its folder and our version."""
+    digest = hashlib.sha256(version("practicum").encode())
+    for path in sorted(p for p in lab.folder.rglob("*") if p.is_file() and "reference" not in p.parts):
+        digest.update(f"{path.relative_to(lab.folder)} {hash_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _must(outcome: dict[str, object], course: str, lab: str) -> None:
+    if not outcome["success"]:
+        said = str(outcome.get("error") or outcome.get("log")).strip().splitlines()[-1][:300]
+        raise BuildFailed(
+            f"{course}의 실습 {lab}을(를) 만들지 못했습니다: {said}", f"{course}: lab {lab} was not built: {said}"
+        )

@@ -1,0 +1,67 @@
+"""`practicum doctor`: what of this machine works, part by part, and what to do about what does not."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from grader.sandbox import why_missing
+from hub_config import assets
+from hub_config.models.catalogue import catalogue
+from hub_config.models.fetch import is_verified
+from hub_config.settings import Settings
+from labs.texts import Text, UserError
+
+
+@dataclass(frozen=True)
+class Finding:
+    part: str
+    ok: bool
+    said: Text
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at every part."""
+    return [_sandbox(), _assets(), _model(settings), _disk(settings)]
+
+
+def _sandbox() -> Finding:
+    why = why_missing()
+    if why is None:
+        return Finding("sandbox", True, Text(ko="격리 환경이 작동합니다.", en="the sandbox works"))
+    return Finding(
+        "sandbox",
+        False,
+        Text(ko=f"격리 환경이 없어 실습 서버와 채점을 거절합니다: {why}", en=f"servers and grading are refused: {why}"),
+    )
+
+
+def _assets() -> Finding:
+    try:
+        return Finding(
+            "assets",
+            True,
+            Text(ko=f"프록시와 글꼴: {assets.node_modules()}", en=f"proxy and fonts: {assets.node_modules()}"),
+        )
+    except UserError as error:
+        return Finding("assets", False, error.text)
+
+
+def _model(settings: Settings) -> Finding:
+    weights = catalogue().models.get(settings.model)
+    if settings.provider_base_url:
+        return Finding(
+            "model",
+            True,
+            Text(ko=f"외부 제공자: {settings.provider_base_url}", en=f"outside provider: {settings.provider_base_url}"),
+        )
+    if weights and is_verified(settings.models_folder / weights.file, weights):
+        return Finding("model", True, Text(ko=f"{settings.model} 준비됨", en=f"{settings.model} is here"))
+    todo = f"practicum model fetch {settings.model}"
+    return Finding("model", False, Text(ko=f"{settings.model} 없음: {todo}", en=f"{settings.model} is missing: {todo}"))
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data if settings.data.exists() else settings.data.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    return Finding("disk", free > 2, Text(ko=f"{free:.1f}GB 남음", en=f"{free:.1f} GB free"))

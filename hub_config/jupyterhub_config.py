@@ -1,0 +1,48 @@
+"""The Hub's configuration: a list of parts. What each part is stands in its module."""
+
+import sys
+
+from hub_config import assets, jupyterlab
+from hub_config.auth import DemoAuthenticator
+from hub_config.hub import course_languages, roles, services
+from hub_config.settings import load_settings
+from hub_config.spawner import SandboxSpawner
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+settings = load_settings()
+
+# Addresses: the proxy stands apart, so that a Hub that restarts interrupts nobody.
+c.JupyterHub.bind_url = settings.base_url
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
+c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy-token")
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.default_url = "/services/portal/"
+c.JupyterHub.proxy_check_interval = 5
+
+# Data, in a folder of its own that only this user reads.
+c.JupyterHub.db_url = f"sqlite:///{settings.data / 'hub' / 'jupyterhub.sqlite'}"
+c.JupyterHub.cookie_secret = bytes.fromhex(settings.secret("cookie-secret"))
+
+# People: who they are, and as what they come.
+c.JupyterHub.authenticator_class = DemoAuthenticator
+c.DemoAuthenticator.user_password = settings.demo_password
+c.DemoAuthenticator.records_database = settings.records_database
+c.Authenticator.manage_groups = True
+c.Authenticator.allow_all = True
+c.JupyterHub.load_roles = roles()
+c.JupyterHub.services = services(settings)
+
+# Servers: each in the sandbox.
+jupyterlab.write_configurations(settings.data / "run" / "jupyter")
+c.JupyterHub.spawner_class = SandboxSpawner
+c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
+c.Spawner.default_url = "/lab"
+c.Spawner.environment = {"PRACTICUM_GATEWAY_URL": settings.gateway_url, "PRACTICUM_RECORDS_URL": settings.records_url,
+                         "PRACTICUM_FONTS": str(assets.fonts())}  # fmt: skip
+c.SandboxSpawner.homes = str(settings.data / "homes")
+c.SandboxSpawner.courses = str(settings.data / "courses")
+c.SandboxSpawner.jupyter_config = str(settings.data / "run" / "jupyter")
+c.SandboxSpawner.fonts = str(assets.fonts())
+c.SandboxSpawner.course_languages = course_languages(settings)

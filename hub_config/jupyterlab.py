@@ -1,0 +1,60 @@
+"""JupyterLab as a learner or an instructor finds it: language, panels, and nbgrader over HTTP.
+
+Written as a Jupyter configuration folder for each role and language; the sandbox shows a server its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from grader import nbgrader_setup
+
+LOCALES = {"ko": "ko_KR", "en": "en"}
+ALWAYS_OFF = ("@jupyterlab/apputils-extension:announcements", "@jupyterlab/extensionmanager-extension")
+INSTRUCTOR_PANELS = ("formgrader", "create-assignment", "course-list")
+SERVER_EXTENSIONS = ("formgrader", "course_list")
+
+
+def write_configurations(folder: Path) -> None:
+    """Write the configuration folders of all roles and languages."""
+    for role in ("learner", "instructor"):
+        for lang in LOCALES:
+            _write(folder / f"{role}-{lang}", instructor=role == "instructor", lang=lang)
+
+
+def configure_nbgrader(config: Any) -> None:
+    """Called by nbgrader_config.py: the exchange, and for a grader the course."""
+    nbgrader_setup.configure(config)
+    root, course = os.environ.get("PRACTICUM_COURSE_ROOT"), os.environ.get("PRACTICUM_COURSE")
+    if root and course:
+        nbgrader_setup.configure_course(config, Path(root), course)
+
+
+def _write(folder: Path, *, instructor: bool, lang: str) -> None:
+    lab = folder / "labconfig"
+    lab.mkdir(parents=True, exist_ok=True)
+    panels = () if instructor else INSTRUCTOR_PANELS
+    off = dict.fromkeys((*ALWAYS_OFF, *(f"@jupyter/nbgrader:{panel}" for panel in panels)), True)
+    overrides = {
+        "@jupyterlab/translation-extension:plugin": {"locale": LOCALES[lang]},
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 20},
+    }
+    server = {
+        "ServerApp": {
+            "jpserver_extensions": {f"nbgrader.server_extensions.{name}": instructor for name in SERVER_EXTENSIONS}
+        },
+        # Sockets in the server's own folder instead of loopback ports that a neighbour could knock at.
+        "KernelManager": {"transport": "ipc"},
+        "LabApp": {"extension_manager": "readonly", "news_url": None},
+    }
+    (lab / "page_config.json").write_text(json.dumps({"disabledExtensions": off}, indent=1), "utf-8")
+    (lab / "default_setting_overrides.json").write_text(json.dumps(overrides, indent=1), "utf-8")
+    (folder / "jupyter_server_config.json").write_text(json.dumps(server, indent=1), "utf-8")
+    (folder / "nbgrader_config.py").write_text(
+        "from hub_config.jupyterlab import configure_nbgrader\n\nconfigure_nbgrader(get_config())  # noqa: F821\n",
+        "utf-8",
+    )

@@ -1,0 +1,55 @@
+"""`python -m hub_config.portal`: the portal and the records service, with the settings of this Practicum."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from grader.api import Records, add_errors_and_limits, make_router
+from grader.records.blobs import BlobStore
+from grader.records.db import open_database
+from grader.roles import HubIdentity
+from hub_config import assets
+from hub_config.portal.app import create_app
+from hub_config.portal.config import PortalSettings
+from hub_config.settings import Settings, load_settings
+
+
+def portal_settings(settings: Settings) -> PortalSettings:
+    """The portal's settings, from the product's."""
+    command = (sys.executable, "-m", "hub_config.cli")
+    return PortalSettings(
+        hub_api_url=settings.hub_api_url,
+        hub_url=f"http://127.0.0.1:{settings.port}",
+        api_token=settings.secret("portal-token"),
+        secret=settings.secret("class-codes").encode(),
+        htmx_file=assets.node_modules() / "htmx.org" / "dist" / "htmx.min.js",
+        fonts_folder=assets.node_modules() / "pretendard" / "dist" / "web" / "variable",
+        gateway_url=settings.gateway_url,
+        grade_command=(*command, "grade", "--json"),
+        feedback_command=(*command, "feedback", "--json"),
+    )
+
+
+def build(settings: Settings) -> FastAPI:
+    """Put the pages and the records service together."""
+    engine = open_database(settings.records_database)
+    blobs = BlobStore(settings.data / "records" / "blobs")
+    identity = HubIdentity(settings.hub_api_url)
+    app = create_app(portal_settings(settings), engine, blobs, identity, make_router(Records(engine, blobs, identity)))
+    add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000)
+    return app
+
+
+def main() -> None:
+    """Serve until a signal."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    settings = load_settings()
+    uvicorn.run(build(settings), host="127.0.0.1", port=settings.portal_port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A learner's server in the sandbox: its own home, a read-only system, and no sight of anybody else's.
+
+The server outlives a Hub that dies (no `--die-with-parent`), so a Hub that comes back finds it by its process id.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from subprocess import Popen
+
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from traitlets import Dict, Unicode
+
+from grader.sandbox import Sandbox, lab_folders, missing, why_missing
+
+JUPYTER_CONFIG = "/run/practicum/jupyter"
+COURSE_ROOT = "/srv/courses"
+#: What of the Hub's environment variables a server gets; everything else stays outside.
+PREFIXES = ("JUPYTERHUB_", "PRACTICUM_", "OPENAI_", "JUPYTER_", "MEM_", "CPU_")
+
+
+class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
+    """Starts each server in bubblewrap; instructors also get their courses' folders."""
+
+    homes = Unicode(help="The folder of all homes.").tag(config=True)
+    courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
+    jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
+    fonts = Unicode(help="A folder of fonts that labs draw with.").tag(config=True)
+    course_languages = Dict(help="Each course's language.").tag(config=True)
+
+    def taught(self) -> list[str]:
+        """The courses that this person grades."""
+        return sorted(g.name.removeprefix("formgrade-") for g in self.user.groups if g.name.startswith("formgrade-"))
+
+    def learned(self) -> list[str]:
+        """The courses that this person is enrolled in."""
+        return sorted(g.name.removeprefix("nbgrader-") for g in self.user.groups if g.name.startswith("nbgrader-"))
+
+    @property
+    def language(self) -> str:
+        """The language of the first course of this person; Korean without one."""
+        return next(
+            (self.course_languages[c] for c in [*self.learned(), *self.taught()] if c in self.course_languages), "ko"
+        )
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in env.items() if name.startswith(PREFIXES)}
+        courses = [*self.learned(), *self.taught()]
+        kept |= {"USER": self.user.name, "SHELL": "/bin/bash", "PRACTICUM_LANG": self.language,
+                 "PRACTICUM_COURSES": " ".join(courses), "JUPYTER_CONFIG_PATH": JUPYTER_CONFIG}  # fmt: skip
+        if courses and (gateway := kept.get("PRACTICUM_GATEWAY_URL")):
+            kept["OPENAI_BASE_URL"] = f"{gateway}/{courses[0]}/-/v1"
+            kept["OPENAI_API_KEY"] = kept.get("JUPYTERHUB_API_TOKEN", "")
+        if self.taught():
+            kept["PRACTICUM_COURSE"] = self.taught()[0]
+            kept["PRACTICUM_COURSE_ROOT"] = f"{COURSE_ROOT}/{self.taught()[0]}"
+        return kept
+
+    def sandbox(self) -> Sandbox:
+        """What this person's server may see."""
+        home = Path(self.homes) / self.user.name
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        role = "instructor" if self.taught() else "learner"
+        inside = f"/home/{self.user.name}"
+        return Sandbox(
+            read_only=[
+                (Path(self.jupyter_config) / f"{role}-{self.language}", JUPYTER_CONFIG),
+                *([(Path(self.fonts), self.fonts)] if Path(self.fonts).is_dir() else []),
+            ],
+            writable=[
+                (home, inside),
+                *((Path(self.courses) / course, f"{COURSE_ROOT}/{course}") for course in self.taught()),
+            ],
+            hidden=[] if self.taught() else lab_folders(),
+            env=self.get_env(),
+            cwd=inside,
+            home=inside,
+            network=True,
+            dies_with_parent=False,
+        )
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server; SandboxMissing where it could only run bare."""
+        why = why_missing()
+        if why:
+            raise missing(why)
+        sandbox = self.sandbox()
+        log = Path(self.homes).parent / "logs" / f"server-{self.user.name}.log"
+        with log.open("ab") as out:
+            self.proc = Popen(
+                sandbox.command([*self.cmd, *self.get_args()]),
+                env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
+        self.pid = self.proc.pid
+        return (self.ip or "127.0.0.1", self.port)
+
+    async def _signal(self, sig: int) -> bool:
+        """Signal everything of the server: bubblewrap and what runs in it are one process group."""
+        try:
+            os.killpg(self.pid, sig)
+        except ProcessLookupError:
+            return False
+        return True
+
+    async def stop(self, now: bool = False) -> None:
+        """End the server and leave nothing of it behind."""
+        if self.pid and await self._signal(signal.SIGKILL if now else signal.SIGTERM):
+            await self.wait_for_death(self.term_timeout)
+            await self._signal(signal.SIGKILL)

@@ -1,0 +1,159 @@
+"""Runs the product's services together: starts them in order, starts a dead one again, and leaves nothing running.
+
+Every process below this one comes back to it when its parent dies (a Linux child subreaper), so at the end even the
+servers that a killed Hub left behind are found and ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+STOP_SECONDS, MANY_DEATHS, DEATHS_WINDOW_SECONDS = 8.0, 5, 60.0
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ServiceFailed(Exception):
+    """A service that does not come up, or dies again and again."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        super().__init__(name)
+        self.name, self.log = name, log
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to keep running; it is ready when its address answers."""
+
+    name: str
+    argv: Sequence[str]
+    ready_url: str
+    env: dict[str, str] = field(default_factory=dict)
+    ready_seconds: float = 90
+
+
+class Supervisor:
+    """Keeps services running until it is told to stop."""
+
+    def __init__(self, services: Sequence[Service], logs: Path, say: Callable[[str], None]) -> None:
+        self.services, self.logs, self.say = list(services), logs, say
+        self.stopping = asyncio.Event()
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def run(self, when_ready: Callable[[], None]) -> None:
+        """Start all, call `when_ready`, and keep them until a signal; ServiceFailed names the one that fails."""
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.stopping.set)
+        keepers: list[asyncio.Task[None]] = []
+        try:
+            for service in self.services:
+                await self._start(service)
+                keepers.append(asyncio.create_task(self._keep(service)))
+                await self._until_ready(service)
+                if self.stopping.is_set():
+                    return
+            ready = asyncio.create_task(asyncio.to_thread(when_ready))
+            stop = asyncio.create_task(self.stopping.wait())
+            await asyncio.wait([ready, stop], return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                ready.result()
+            await asyncio.wait([stop, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            for keeper in keepers:
+                if keeper.done():
+                    keeper.result()
+        finally:
+            self.stopping.set()
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            await self._stop_all()
+
+    async def _start(self, service: Service) -> None:
+        with (self.logs / f"{service.name}.log").open("ab") as log:
+            self._running[service.name] = await asyncio.create_subprocess_exec(
+                *service.argv, env={**os.environ, **service.env}, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_parent,
+            )  # fmt: skip
+
+    async def _keep(self, service: Service) -> None:
+        """Start a service again whenever it ends; give up where it dies many times in a minute."""
+        deaths: list[float] = []
+        while not self.stopping.is_set():
+            code = await self._running[service.name].wait()
+            if self.stopping.is_set():
+                return
+            now = time.monotonic()
+            deaths = [at for at in deaths if now - at < DEATHS_WINDOW_SECONDS] + [now]
+            if len(deaths) >= MANY_DEATHS:
+                raise ServiceFailed(service.name, self.logs / f"{service.name}.log")
+            self.say(f"{service.name}: {code} ↻")
+            await asyncio.sleep(0.2 * len(deaths))
+            await self._start(service)
+
+    async def _until_ready(self, service: Service) -> None:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            deadline = time.monotonic() + service.ready_seconds
+            while time.monotonic() < deadline and not self.stopping.is_set():
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(service.ready_url)).status_code < 500:
+                        return
+                await asyncio.sleep(0.1)
+        if not self.stopping.is_set():
+            raise ServiceFailed(service.name, self.logs / f"{service.name}.log")
+
+    async def _stop_all(self) -> None:
+        """End the services, then whatever is left below this process."""
+        for process in reversed(list(self._running.values())):
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        waits = [asyncio.wait_for(process.wait(), STOP_SECONDS) for process in self._running.values()]
+        await asyncio.gather(*waits, return_exceptions=True)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + STOP_SECONDS / 2
+            while (left := descendants(os.getpid())) and time.monotonic() < deadline:
+                for pid in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+                await asyncio.sleep(0.2)
+                _reap()
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below one, found through /proc."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children = [int(child) for child in task.read_text().split()]
+            found += [child for child in children if not _is_zombie(child)]
+            for child in children:
+                found += descendants(child)
+    return found
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
+def _die_with_parent() -> None:
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
