@@ -1,0 +1,92 @@
+"""The portal as an application. The rule: one prefix, headers on every answer, and no page without a route of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import APIRouter, FastAPI
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from grader.records.blobs import BlobStore
+from hub_config.portal import auth, instructor, labs_of_class, learner, office, server
+from hub_config.portal.config import PortalSettings
+from hub_config.portal.gateway import Gateway
+from hub_config.portal.hub import Hub
+from hub_config.portal.pages import answer_http
+from hub_config.portal.security import Seals, SecurityHeaders
+from hub_config.portal.site import HERE, Identity, Site
+
+ROUTERS = (auth.router, learner.router, server.router, instructor.router, labs_of_class.router, office.router)
+API = "api/v1"
+
+
+def create_app(
+    settings: PortalSettings,
+    engine: Engine,
+    blobs: BlobStore,
+    identity: Identity,
+    api_router: APIRouter | None = None,
+    *,
+    transport: httpx.BaseTransport | None = None,
+) -> FastAPI:
+    """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests."""
+    hub, gateway = Hub(settings, transport), Gateway(settings.gateway_url, transport)
+    site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()))
+    app = FastAPI(title="Practicum", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    app.state.portal = site
+    for router in ROUTERS:
+        app.include_router(router, prefix=settings.prefix.rstrip("/"))
+    if api_router is not None:
+        app.include_router(api_router, prefix=f"{settings.prefix}{API}")
+    _serve_assets(app, settings)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _broken)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.portal.runs.stop()
+
+
+class _Assets(StaticFiles):
+    """Files that hold nothing personal and may be kept by the browser."""
+
+    async def get_response(self, path: str, scope: object) -> Response:
+        response = await super().get_response(path, scope)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "public, max-age=86400"
+        return response
+
+
+def _serve_assets(app: FastAPI, settings: PortalSettings) -> None:
+    @app.get(f"{settings.prefix}assets/htmx.js", include_in_schema=False)
+    def htmx() -> FileResponse:
+        return FileResponse(
+            settings.htmx_file, media_type="text/javascript", headers={"cache-control": "public, max-age=86400"}
+        )
+
+    app.mount(f"{settings.prefix}assets/fonts", _Assets(directory=settings.fonts_folder), "fonts")
+    app.mount(f"{settings.prefix}static", _Assets(directory=HERE / "static"), "static")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """A page for people, JSON for callers of the API."""
+    api = f"{request.app.state.portal.settings.prefix}{API}/"
+    if isinstance(error, HTTPException) and request.url.path.startswith(api):
+        return await http_exception_handler(request, error)
+    return await run_in_threadpool(answer_http, request, error)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return await run_in_threadpool(answer_http, request, error)

@@ -1,0 +1,40 @@
+"""The portal's settings. The rule: one that it does not know stops it from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
+
+
+def utc_now() -> datetime:
+    """The server's clock."""
+    return datetime.now(UTC)
+
+
+class PortalSettings(BaseModel):
+    """Everything the portal is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefix: str = Field(
+        default="/services/portal/", pattern=r"^/([^/]+/)*$", description="where the Hub's proxy has it"
+    )
+    base_path: str = Field(default="/", pattern=r"^/([^/]+/)*$", description="the Hub's base URL path")
+    public_url: str | None = Field(
+        default=None, description="scheme and host that browsers use, where a proxy in front changes the Host header"
+    )
+    hub_api_url: str = "http://127.0.0.1:8081/hub/api"
+    hub_url: str = Field(default="http://127.0.0.1:8000", description="the Hub's proxy, to reach learner servers")
+    oauth_client_id: str = "service-portal"
+    api_token: SecretStr
+    secret: SecretBytes = Field(description="the class codes' key; the keys of cookies and forms are derived from it")
+    htmx_file: Path = Field(description="htmx.min.js of the npm package htmx.org")
+    fonts_folder: Path = Field(description="dist/web/variable of the npm package pretendard")
+    gateway_url: str | None = Field(default=None, description="the AI gateway, to show what is left of a budget")
+    grade_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
+    feedback_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
+    session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
+    now: Callable[[], datetime] = Field(default=utc_now, exclude=True)

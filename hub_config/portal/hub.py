@@ -1,0 +1,137 @@
+"""What the portal asks of the Hub and of a learner's own server. The rule: always as that person, by their own token."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from hub_config.portal.config import PortalSettings
+from hub_config.portal.i18n import N_
+
+Problem = Literal["not_running", "too_large", "missing", "refused", "slow"]
+PROBLEMS: dict[Problem, str] = {
+    "not_running": N_("Your lab server is not running. Open the lab, save your work, and hand in again."),
+    "too_large": N_(
+        "The files are too large. Make the largest file smaller (the list shows each limit) and hand in again."
+    ),
+    "missing": N_(
+        "The lab's folder was not found on your server. Open the lab once, save your work, and hand in again."
+    ),
+    "refused": N_(
+        "Your server could not complete this. The reason is below; if you cannot mend it, show it to your instructor."
+    ),
+    "slow": N_(
+        "Your server did not answer in time. Wait a minute, look whether a receipt has come, and try again if not."
+    ),
+}
+_TOO_LARGE = re.compile(r"\b413\b|too large|너무 큽니다", re.IGNORECASE)
+_MISSING = re.compile(r"fetch the lab|no such file or directory|not found|does not exist", re.IGNORECASE)
+
+
+class ServerProblem(Exception):
+    """A learner's server did not do what was asked; `detail` is its own last word, never trusted."""
+
+    def __init__(self, kind: Problem, detail: str = "") -> None:
+        super().__init__(kind)
+        self.kind, self.detail = kind, detail
+
+
+class Hub:
+    """The Hub's login, and the servers behind its proxy."""
+
+    def __init__(self, settings: PortalSettings, transport: httpx.BaseTransport | None = None) -> None:
+        self._settings = settings
+        self._client = httpx.Client(timeout=httpx.Timeout(120, connect=5), transport=transport, trust_env=False)
+
+    @property
+    def callback(self) -> str:
+        return f"{self._settings.prefix}oauth_callback"
+
+    def authorize_url(self, state: str) -> str:
+        """Where a browser goes to sign in."""
+        query = {
+            "client_id": self._settings.oauth_client_id,
+            "redirect_uri": self.callback,
+            "response_type": "code",
+            "state": state,
+        }
+        return f"{self._settings.base_path}hub/api/oauth2/authorize?{urlencode(query)}"
+
+    def token_for(self, code: str) -> str | None:
+        """Exchange the login's code for the person's token; None for a code that the Hub refuses."""
+        form = {
+            "client_id": self._settings.oauth_client_id,
+            "client_secret": self._settings.api_token.get_secret_value(),
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.callback,
+        }
+        answer = self._client.post(f"{self._settings.hub_api_url}/oauth2/token", data=form, timeout=10)
+        token = _json(answer).get("access_token") if answer.status_code == 200 else None
+        return token if isinstance(token, str) and token else None
+
+    def spawn_url(self, name: str, next_path: str) -> str:
+        """The Hub's page that starts a server, or goes straight on where it runs."""
+        return f"{self._settings.base_path}hub/spawn/{quote(name, safe='@')}?{urlencode({'next': next_path})}"
+
+    def user_path(self, name: str, rest: str) -> str:
+        """A path on a person's own server."""
+        return f"{self._settings.base_path}user/{quote(name, safe='@')}/{quote(rest)}"
+
+    def is_ready(self, name: str, token: str) -> bool:
+        """Whether a person's server answers them through the proxy."""
+        try:
+            return self._call("GET", name, "api/status", token, timeout=10).status_code == 200
+        except ServerProblem:
+            return False
+
+    def has_notebook(self, name: str, token: str, lab: str) -> bool:
+        """Whether the lab's notebook lies on a person's server."""
+        path = f"api/contents/{lab}/{lab}.ipynb"
+        return self._call("GET", name, path, token, params={"content": "0"}, timeout=20).status_code == 200
+
+    def fetch(self, name: str, token: str, course: str, lab: str) -> None:
+        """Put a lab's files on a person's server, unless they lie there."""
+        if self.has_notebook(name, token, lab):
+            return
+        query = {"course_id": course, "assignment_id": lab}
+        answer = self._call("POST", name, "assignments/fetch", token, params=query)
+        if answer.status_code != 200 or not self.has_notebook(name, token, lab):
+            raise ServerProblem("refused", f"fetch: HTTP {answer.status_code}")
+
+    def submit(self, name: str, token: str, course: str, lab: str) -> None:
+        """Hand in a lab from a person's server; ServerProblem says why it could not be."""
+        query = {"course_id": course, "assignment_id": lab}
+        answer = self._call("POST", name, "assignments/submit", token, params=query)
+        if answer.status_code in (302, 403, 404, 424, 503):
+            raise ServerProblem("not_running")
+        said = _json(answer)
+        if answer.status_code != 200 or said.get("success") is not True:
+            raise _problem_of(str(said.get("value", "")) or f"HTTP {answer.status_code}")
+
+    def _call(self, method: str, name: str, path: str, token: str, **more: Any) -> httpx.Response:
+        url = f"{self._settings.hub_url.rstrip('/')}{self.user_path(name, path)}"
+        try:
+            return self._client.request(method, url, headers={"Authorization": f"token {token}"}, **more)
+        except httpx.TimeoutException:
+            raise ServerProblem("slow") from None
+        except httpx.HTTPError:
+            raise ServerProblem("not_running") from None
+
+
+def _problem_of(traceback: str) -> ServerProblem:
+    last = next((line.strip() for line in reversed(traceback.splitlines()) if line.strip()), "")[:300]
+    last = last.partition("ExchangeError: ")[2] or last
+    kind: Problem = "too_large" if _TOO_LARGE.search(last) else "missing" if _MISSING.search(last) else "refused"
+    return ServerProblem(kind, last)
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

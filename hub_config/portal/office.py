@@ -1,0 +1,79 @@
+"""An institution's office: decisions and what they rest on. The rule: every verdict names its events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy import func, select
+
+from grader.records import attend, journal, work
+from grader.records.db import reading
+from grader.records.models import CourseRun, Event, Institution
+from grader.records.state import CourseState, UnknownCourse, course_state, find_course
+from hub_config.portal.i18n import N_
+from hub_config.portal.pages import PageRoute
+from hub_config.portal.site import SignedIn, as_office
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+KINDS = {
+    attend.CHECKED_IN: N_("Checked in"),
+    attend.CHECKED_OUT: N_("Checked out"),
+    attend.CORRECTED: N_("Attendance corrected"),
+    work.RELEASED: N_("Lab handed out"),
+    work.RECEIVED: N_("Handed in"),
+    work.GRADED: N_("Grade recorded"),
+    work.FEEDBACK: N_("Feedback released"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A course run in the list, with how many learners stand where."""
+
+    state: CourseState
+
+    @property
+    def run(self) -> CourseRun:
+        return self.state.run
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(learner.decision.outcome for learner in self.state.learners)
+
+
+@router.get("/office/{institution}")
+def office(visit: SignedIn, institution: str) -> HTMLResponse:
+    """The institution's course runs and the state of the journal."""
+    as_office(visit, institution)
+    with reading(visit.site.engine) as session:
+        found = session.get(Institution, institution)
+        if found is None:
+            raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
+        query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
+        lines = [Line(course_state(session, run.id, visit.now)) for run in session.scalars(query)]
+        broken, count = journal.verify(session), session.scalar(select(func.count(Event.seq))) or 0
+        return visit.page("office.html", institution=found, lines=lines, broken=broken, count=count)
+
+
+@router.get("/office/{institution}/{course}")
+def decisions(visit: SignedIn, institution: str, course: str) -> HTMLResponse:
+    """Each learner's decision, its requirements, and the events they rest on."""
+    as_office(visit, institution)
+    with reading(visit.site.engine) as session:
+        visit.run = find_course(session, course)
+        if visit.run.institution_id != institution:
+            raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
+        state = course_state(session, course, visit.now)
+        events = {event.id: event for event in journal.events(session, course)}
+        return visit.page(
+            "decisions.html", line=Line(state), broken=journal.verify(session),
+            told=lambda ids: _told(ids, events), kinds=KINDS, institution=institution,
+        )  # fmt: skip
+
+
+def _told(ids: Sequence[str], events: dict[str, Event]) -> list[Event]:
+    return [events[event_id] for event_id in ids if event_id in events]

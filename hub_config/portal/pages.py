@@ -1,0 +1,119 @@
+"""How a page fails. The rule: every refusal is a page that says in the reader's language what is wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from grader.records.state import UnknownCourse
+from grader.records.work import UnknownWork
+from grader.roles import Forbidden
+from hub_config.portal.i18n import N_
+from hub_config.portal.site import NotSignedIn, PageError, Site, Visit, visitor
+from labs.texts import UserError
+
+MAX_FORM_BYTES = 64_000
+TITLES = {
+    400: N_("That did not work"),
+    403: N_("You have no access to this page"),
+    404: N_("There is no such page"),
+    413: N_("That is too much"),
+    500: N_("Something went wrong"),
+    503: N_("Not available right now"),
+}
+ADVICE = {
+    400: N_("Go back and check what you entered."),
+    403: N_("If you should have access, ask the person in charge at your institution to add your role."),
+    404: N_("Check the address, or start again from your home page."),
+    413: N_("Go back and enter less text."),
+    500: N_("Try again in a minute. If it happens again, tell the person who runs this service."),
+    503: N_("Wait a moment and reload the page."),
+}
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler that FastAPI makes."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                _refuse_large(request)
+                return await handler(request)
+            except (NotSignedIn, PageError, UserError, httpx.HTTPError, RequestValidationError) as error:
+                return await run_in_threadpool(answer, request, error)
+
+        return handle
+
+
+def _refuse_large(request: Request) -> None:
+    if request.method != "POST":
+        return
+    announced = request.headers.get("content-length", "")
+    if not announced.isdigit() or int(announced) > MAX_FORM_BYTES:
+        raise PageError(413, N_("The form is too large."))
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """Turn an error into its page, or into the way to the login."""
+    if isinstance(error, NotSignedIn):
+        return _to_login(request)
+    visit = _visit_of(request)
+    status, text = _status(error), ""
+    if isinstance(error, PageError):
+        text = visit.t(error.message)
+    elif isinstance(error, UserError):
+        text = error.text.in_(visit.words.lang)
+    return error_page(visit, status, text)
+
+
+def error_page(visit: Visit, status: int, text: str = "") -> Response:
+    """The page of a refusal."""
+    titled = status if status in TITLES else 400 if status < 500 else 500
+    return visit.page("error.html", status, title=visit.t(TITLES[titled]), text=text, advice=visit.t(ADVICE[titled]))
+
+
+def answer_http(request: Request, error: Exception) -> Response:
+    """The page of an address that no route has."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    try:
+        return error_page(visitor(request), status)
+    except httpx.HTTPError:
+        return error_page(_visit_of(request), status)
+
+
+def _visit_of(request: Request) -> Visit:
+    known = getattr(request.state, "visit", None)
+    site: Site = request.app.state.portal
+    return known if isinstance(known, Visit) else Visit(request, site)
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, PageError):
+        return error.status
+    if isinstance(error, Forbidden):
+        return 403
+    if isinstance(error, UnknownCourse | UnknownWork):
+        return 404
+    return 503 if isinstance(error, httpx.HTTPError) else 400
+
+
+def _to_login(request: Request) -> Response:
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    site: Site = request.app.state.portal
+    prefix = site.settings.prefix
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    next_path = here if request.method == "GET" else prefix
+    return RedirectResponse(f"{prefix}login?{urlencode({'next': next_path})}", 303)

@@ -1,0 +1,41 @@
+"""Where somebody may go. The rule: a place is shown only to a caller whose groups name it and that the records know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+
+from grader.records.db import reading
+from grader.records.models import CourseRun, Institution
+from grader.roles import Caller
+from hub_config.portal.i18n import N_
+from labs.texts import Text
+
+LEARNING, TEACHING, OFFICE = N_("Learning"), N_("Teaching"), N_("Office")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A home page of the caller's: a course as learner or instructor, or an institution's office."""
+
+    role: str
+    title: Text
+    url: str
+
+
+def places(engine: Engine, who: Caller, url: Callable[..., str]) -> list[Place]:
+    """Every place of a caller's: teaching first, because who teaches and learns comes to teach."""
+    with reading(engine) as session:
+        runs = {run.id: _title(run) for run in session.scalars(select(CourseRun))}
+        offices = {row.id: _title(row) for row in session.scalars(select(Institution))}
+    return [
+        *(Place(TEACHING, runs[c], url("class", c)) for c in who.courses("formgrade") if c in runs),
+        *(Place(LEARNING, runs[c], url("learn", c)) for c in who.courses("nbgrader") if c in runs),
+        *(Place(OFFICE, offices[i], url("office", i)) for i in who.institutions() if i in offices),
+    ]
+
+
+def _title(row: CourseRun | Institution) -> Text:
+    return Text(ko=row.title_ko, en=row.title_en)

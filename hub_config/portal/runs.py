@@ -1,0 +1,96 @@
+"""Grading and releasing feedback, run as a command. The rule: one run at a time for each lab of a course."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+Kind = Literal["grade", "feedback"]
+
+
+class Progress(BaseModel):
+    """One line of a command's output, or all of them taken together."""
+
+    done: int = Field(default=0, ge=0)
+    graded: int = Field(default=0, ge=0)
+    failed: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    learner: str = ""
+    message: str = ""
+    finished: bool = False
+
+
+@dataclass
+class Run:
+    """A run of a command for one lab."""
+
+    kind: Kind
+    started_at: datetime
+    progress: Progress = field(default_factory=Progress)
+    exit_code: int | None = None
+
+    @property
+    def state(self) -> Literal["running", "finished", "broken"]:
+        if self.exit_code is None:
+            return "running"
+        return "finished" if self.exit_code == 0 and self.progress.finished else "broken"
+
+
+class RunBoard:
+    """The latest run of each lab; gone with the portal, because the records hold what came of it."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
+        self._lock = threading.Lock()
+
+    def latest(self, course: str, lab: str) -> Run | None:
+        """The run that goes on, or the last one."""
+        return self._runs.get((course, lab))
+
+    def start(self, kind: Kind, command: Sequence[str], course: str, lab: str, now: datetime) -> Run | None:
+        """Start a run; None where one goes on already."""
+        with self._lock:
+            standing = self._runs.get((course, lab))
+            if standing is not None and standing.state == "running":
+                return None
+            run = self._runs[course, lab] = Run(kind, now)
+        threading.Thread(target=self._follow, args=(run, [*command, course, lab], (course, lab)), daemon=True).start()
+        return run
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in list(self._processes.values()):
+            process.terminate()
+
+    def _follow(self, run: Run, command: list[str], key: tuple[str, str]) -> None:
+        try:
+            # The command's error output goes to the portal's log, where an operator looks for it.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+            )
+        except OSError as error:
+            run.progress = Progress(message=f"{type(error).__name__}: {error.strerror}")
+            run.exit_code = 127
+            return
+        self._processes[key] = process
+        with process:
+            for line in process.stdout or ():
+                run.progress = _after(run.progress, line)
+        self._processes.pop(key, None)
+        run.exit_code = process.returncode
+
+
+def _after(before: Progress, line: str) -> Progress:
+    """Take a line in; what it does not say stands, and a line that is not progress changes nothing."""
+    try:
+        said = Progress.model_validate_json(line)
+    except ValidationError:
+        return before
+    return before.model_copy(update=said.model_dump(exclude_unset=True))

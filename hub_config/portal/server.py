@@ -1,0 +1,109 @@
+"""Opening a lab on the learner's own server and handing it in from there.
+
+The rule: the portal asks that server as the learner, and believes only the receipt that the records hold afterwards.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import ValidationError
+
+from grader.records import work
+from grader.records.blobs import Manifest
+from grader.records.db import reading
+from grader.records.models import Event
+from grader.records.state import find_course, learner_state
+from grader.records.work import UnknownWork
+from hub_config.portal.hub import PROBLEMS, ServerProblem
+from hub_config.portal.i18n import N_
+from hub_config.portal.pages import PageRoute
+from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learner
+from labs.spec import FILE as SPEC_FILE
+from labs.spec import LabSpec
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+UNREACHABLE = N_(
+    "Your lab server could not be started or reached. Try again from your home page; if it goes on, tell your instructor."
+)
+
+
+@router.get("/learn/{course}/open/{lab}")
+def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") -> Response:
+    """Start the learner's server where needed, put the lab there, and go to its notebook."""
+    as_learner(visit, course)
+    _release(visit, course, lab)
+    hub, name = visit.site.hub, visit.who.name
+    if not hub.is_ready(name, visit.token):
+        if started:  # the Hub has sent the browser back already: do not send it round in circles
+            raise PageError(503, UNREACHABLE)
+        return RedirectResponse(hub.spawn_url(name, f"{visit.url('learn', course, 'open', lab)}?started=1"), 303)
+    try:
+        hub.fetch(name, visit.token, course, lab)
+    except ServerProblem as problem:
+        return _hand_in(visit, course, lab, problem)
+    return RedirectResponse(hub.user_path(name, f"lab/tree/{lab}/{lab}.ipynb"), 303)
+
+
+@router.get("/learn/{course}/hand-in/{lab}")
+def before_handing_in(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
+    """The checklist before handing in."""
+    as_learner(visit, course)
+    return _hand_in(visit, course, lab)
+
+
+@router.post("/learn/{course}/hand-in/{lab}")
+def hand_in(visit: Posted, course: str, lab: str) -> Response:
+    """Hand in from the learner's server and show the receipt."""
+    as_learner(visit, course)
+    _release(visit, course, lab)
+    before, problem = _receipts(visit, course, lab), ServerProblem("slow")
+    try:
+        visit.site.hub.submit(visit.who.name, visit.token, course, lab)
+    except ServerProblem as error:
+        problem = error
+    # A server that was too slow to answer may have handed in all the same: the records know.
+    after = _receipts(visit, course, lab)
+    if len(after) > len(before):
+        return visit.go("learn", course, "receipts", after[-1], query="?new=1")
+    return _hand_in(visit, course, lab, problem)
+
+
+def _hand_in(visit: Visit, course: str, lab: str, problem: ServerProblem | None = None) -> HTMLResponse:
+    release = _release(visit, course, lab)
+    with reading(visit.site.engine) as session:
+        visit.run = find_course(session, course)
+        state = learner_state(session, course, visit.who.name, visit.now)
+        standing = next((found for found in state.labs if found.lab.lab_id == lab), None) if state else None
+        if standing is None:
+            raise UnknownWork("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
+        return visit.page(
+            "hand_in.html", 409 if problem else 200, lab=standing, spec=_spec(visit, release),
+            problem=visit.t(PROBLEMS[problem.kind]) if problem else "", detail=problem.detail if problem else "",
+        )  # fmt: skip
+
+
+def _release(visit: Visit, course: str, lab: str) -> Event:
+    with reading(visit.site.engine) as session:
+        find_course(session, course)
+        event = work.released(session, course, lab)
+    if event is None:
+        raise UnknownWork("아직 공개되지 않은 실습입니다.", "this lab is not handed out yet")
+    return event
+
+
+def _receipts(visit: Visit, course: str, lab: str) -> list[str]:
+    with reading(visit.site.engine) as session:
+        return [receipt.id for receipt in work.submissions(session, course, lab=lab, learner=visit.who.name)]
+
+
+def _spec(visit: Visit, release: Event) -> LabSpec | None:
+    """The handed-out description of the lab; none for an assignment that an instructor wrote without one."""
+    manifest = Manifest.model_validate(release.payload["manifest"])
+    entry = next((file for file in manifest.files if file.path == SPEC_FILE), None)
+    if entry is None:
+        return None
+    try:
+        return LabSpec.model_validate_json(visit.site.blobs.path(entry.sha256).read_bytes())
+    except (ValidationError, FileNotFoundError):
+        return None

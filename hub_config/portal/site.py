@@ -1,0 +1,242 @@
+"""What every page stands on, and who looks at it. The rule: nobody is shown a page before the Hub said who they are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+from urllib.parse import quote
+
+from fastapi import Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Engine
+
+from grader.attendance import EVENT_TEXT, STATUS_TEXT
+from grader.completion import OUTCOME_TEXT
+from grader.records.attend import GuessLimiter, zone
+from grader.records.blobs import BlobStore
+from grader.records.models import CourseRun
+from grader.roles import Caller, Forbidden
+from hub_config.portal import i18n
+from hub_config.portal.config import PortalSettings
+from hub_config.portal.gateway import Gateway
+from hub_config.portal.hub import Hub
+from hub_config.portal.i18n import N_, Words
+from hub_config.portal.places import Place, places
+from hub_config.portal.runs import RunBoard
+from hub_config.portal.security import Seals, Session, same_origin
+from labs.texts import Text
+
+HERE = Path(__file__).parent
+SESSION_COOKIE = "practicum-portal"
+
+
+class Identity(Protocol):
+    """Says who a Hub token belongs to, as grader.roles.HubIdentity does."""
+
+    def caller(self, token: str) -> Caller | None: ...
+
+
+class NotSignedIn(Exception):
+    """Nobody the Hub knows; they are sent to its login."""
+
+
+class PageError(Exception):
+    """A page that cannot be shown; its message is one of the catalogue."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+@dataclass
+class Site:
+    """Everything the pages share."""
+
+    settings: PortalSettings
+    engine: Engine
+    blobs: BlobStore
+    identity: Identity
+    hub: Hub
+    gateway: Gateway
+    seals: Seals
+    runs: RunBoard = field(default_factory=RunBoard)
+    limiter: GuessLimiter = field(default_factory=GuessLimiter)
+    words: dict[str, Words] = field(default_factory=i18n.load)
+    environments: dict[str, Environment] = field(init=False)
+    version: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.environments = {lang: _environment(words) for lang, words in self.words.items()}
+        parts = ((HERE / "static" / "portal.css").read_bytes(), self.settings.htmx_file.read_bytes())
+        self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+
+def _environment(words: Words) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals.update(outcome_text=OUTCOME_TEXT, status_text=STATUS_TEXT, event_text=EVENT_TEXT)
+    environment.filters["text"] = lambda text: text.in_(words.lang)
+    environment.filters["sentence"] = lambda text: _capital(text.in_(words.lang))
+    environment.filters["points"] = lambda value: f"{value:g}"
+    environment.filters["won"] = lambda value: f"{value:,}"
+    return environment
+
+
+def _capital(text: str) -> str:
+    """The grader's English texts are parts of a sentence; here each stands on its own."""
+    return text[:1].upper() + text[1:]
+
+
+@dataclass
+class Visit:
+    """One request: who asks, in which language, and the course that the page is about."""
+
+    request: Request
+    site: Site
+    caller: Caller | None = None
+    session: Session | None = None
+    run: CourseRun | None = None
+
+    @property
+    def who(self) -> Caller:
+        """The signed-in caller; NotSignedIn where there is none."""
+        if self.caller is None:
+            raise NotSignedIn
+        return self.caller
+
+    @property
+    def token(self) -> str:
+        """The caller's own Hub token."""
+        if self.session is None:
+            raise NotSignedIn
+        return self.session.token
+
+    @property
+    def now(self) -> datetime:
+        return self.site.settings.now()
+
+    @property
+    def words(self) -> Words:
+        """The chosen language, else the course's, else Korean."""
+        chosen = self.request.cookies.get(i18n.COOKIE, "")
+        known = self.site.words
+        return known.get(chosen) or known.get(self.run.lang if self.run else "ko") or known["ko"]
+
+    @property
+    def zone(self) -> tzinfo:
+        """The institution's time zone."""
+        if self.run is None:
+            raise LookupError("a time is shown only on a course's page")
+        return zone(self.run)
+
+    @property
+    def here(self) -> str:
+        """This page's own address."""
+        query = self.request.url.query
+        return self.request.url.path + (f"?{query}" if query else "")
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the caller may go."""
+        return places(self.site.engine, self.caller, self.url) if self.caller else []
+
+    @property
+    def csrf(self) -> str:
+        return self.site.seals.csrf(self.session) if self.session else ""
+
+    def t(self, message: str, **values: Any) -> str:
+        """A message of the catalogue in the page's language."""
+        return self.words.fill(message, **values)
+
+    def tn(self, singular: str, plural: str, count: int) -> str:
+        """A counting message of the catalogue; `count` fills its %(count)s."""
+        return self.words.ngettext(singular, plural, count) % {"count": count}
+
+    def date(self, day: date) -> str:
+        return self.words.date(day)
+
+    def time(self, moment: datetime) -> str:
+        return self.words.time(moment, self.zone)
+
+    def moment(self, moment: datetime) -> str:
+        return self.words.moment(moment, self.zone)
+
+    def url(self, *parts: str) -> str:
+        """An address of the portal."""
+        return self.site.settings.prefix + "/".join(quote(part, safe="") for part in parts)
+
+    def title_of(self, run: CourseRun) -> str:
+        return Text(ko=run.title_ko, en=run.title_en).in_(self.words.lang)
+
+    def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """Render a page."""
+        html = self.site.environments[self.words.lang].get_template(template).render(v=self, **values)
+        return HTMLResponse(html, status)
+
+    def go(self, *parts: str, query: str = "") -> RedirectResponse:
+        """Send the browser on, after a POST too."""
+        return RedirectResponse(self.url(*parts) + query, 303)
+
+
+def visitor(request: Request) -> Visit:
+    """Who asks, where the browser's cookie tells and the Hub knows; else nobody."""
+    site: Site = request.app.state.portal
+    visit = Visit(request, site)
+    request.state.visit = visit
+    cookie = request.cookies.get(SESSION_COOKIE, "")
+    session = site.seals.unseal(cookie, site.settings.session_hours * 3600) if cookie else None
+    if session is not None:
+        caller = site.identity.caller(session.token)
+        if caller is not None and caller.kind == "user":
+            visit.caller, visit.session = caller, session
+    return visit
+
+
+def signed_in(visit: Annotated[Visit, Depends(visitor)]) -> Visit:
+    """The caller; NotSignedIn where the Hub knows none."""
+    _ = visit.who
+    return visit
+
+
+def posted(visit: Annotated[Visit, Depends(signed_in)], csrf: Annotated[str, Form()] = "") -> Visit:
+    """A caller whose form came from one of our own pages."""
+    settings = visit.site.settings
+    origin_holds = same_origin(visit.request, settings.public_url)
+    if visit.session is None or not origin_holds or not visit.site.seals.csrf_holds(visit.session, csrf):
+        raise PageError(403, N_("This form is out of date. Go back, reload the page and try again."))
+    return visit
+
+
+Anybody = Annotated[Visit, Depends(visitor)]
+SignedIn = Annotated[Visit, Depends(signed_in)]
+Posted = Annotated[Visit, Depends(posted)]
+
+
+def as_learner(visit: Visit, course: str) -> None:
+    """Go on for a learner of the course."""
+    visit.who.must_be_learner(course)
+
+
+def as_instructor(visit: Visit, course: str) -> None:
+    """Go on for an instructor of the course."""
+    visit.who.must_be_instructor(course)
+
+
+def as_office(visit: Visit, institution: str) -> None:
+    """Go on for the office of the institution."""
+    if not visit.who.is_office(institution):
+        raise Forbidden(
+            f"{institution} 기관의 담당자만 볼 수 있습니다.",
+            f"{visit.who.name} does not belong to the office of {institution}",
+        )
