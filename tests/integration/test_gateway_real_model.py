@@ -50,6 +50,8 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServ
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "hub_config.models.serve", "--model", str(weights), "--alias", "smollm2-135m"]
+    # One thread: with as many threads as cores, a busy machine makes llama.cpp wait for itself and tests take minutes.
+    command += ["--threads", "1"]
     process = subprocess.Popen([*command, "--port", str(port), "--api-key-file", str(key)], stdout=subprocess.DEVNULL)
     try:
         _wait_until_healthy(f"http://127.0.0.1:{port}", process)
