@@ -1,0 +1,217 @@
+"""An instructor's class and the office: the code, corrections, grading runs, decisions with their evidence."""
+
+# ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
+
+from grader.records import attend
+from grader.records.db import reading
+from grader.records.state import learner_state
+from hub_config.portal.runs import RunBoard
+
+CLASS = f"class/{COURSE}"
+FORM = {
+    "learner": "jun",
+    "day": "2026-07-06",
+    "check_in": "09:00",
+    "check_out": "18:00",
+    "excused": "",
+    "reason": "출석부",
+}
+
+
+def test_the_class_screen_shows_the_code_and_who_came(world: World) -> None:
+    teacher = world.browser("teacher")
+    code = world.code()
+    page = teacher.get(f"{PREFIX}{CLASS}/code").text
+    assert f"{code[:3]} {code[3:]}" in page
+    assert re.search(r'<progress max="30" value="30"', page)
+    assert "입실 0명 / 전체 3명" in page
+    world.post(world.browser("mina"), f"learn/{COURSE}/check", "mina", code=code)
+    world.now += timedelta(seconds=31)
+    live = teacher.get(f"{PREFIX}{CLASS}/code/live").text
+    assert "입실 1명 / 전체 3명" in live
+    assert "김미나" in live
+    assert f"{code[:3]} {code[3:]}" not in live
+    assert "<html" not in live
+
+
+def test_there_is_no_code_without_a_training_day(world: World) -> None:
+    world.now = datetime(2026, 7, 12, 1, 0, tzinfo=UTC)
+    page = world.browser("teacher").get(f"{PREFIX}{CLASS}/code").text
+    assert "출석 코드가 없습니다" in page
+    assert "<progress" not in page
+
+
+def test_the_roster_shows_marks_labs_and_ai_calls(world: World) -> None:
+    world.answer = gateway(calls=5)
+    world.release()
+    world.grade(world.submit(), 70)
+    world.attended("mina", FIRST)
+    world.post(world.browser("mina"), f"learn/{COURSE}/check", "mina", code=world.code())
+    page = world.browser("teacher").get(PREFIX + CLASS).text
+    row = page[page.index("김미나") :]
+    row = row[: row.index("</tr>")]
+    for told in ("10:00", "1 / 4", "70 / 100", ">5<", "진행 중"):
+        assert told in row
+    assert {r.headers["authorization"] for r in world.asked if r.url.path == "/receipts"} == {"Bearer token-teacher"}
+
+
+def test_a_correction_is_recorded_with_its_reason(world: World) -> None:
+    answer = world.post(world.browser("teacher"), f"{CLASS}/correct", "teacher", **FORM)
+    assert answer.headers["location"] == f"{PREFIX}{CLASS}?done=corrected"
+    with reading(world.engine) as session:
+        state = learner_state(session, COURSE, "jun", world.now)
+    assert state is not None
+    assert state.attendance.verdicts[0].status == "attended"
+    assert state.attendance.verdicts[0].minutes_present == 540
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"reason": "  "}, "정정 사유를 입력하세요."),
+        ({"learner": "stranger"}, "이 과정의 훈련생을 선택하세요."),
+        ({"day": "2026-07-25"}, "이 과정의 훈련일이 아닙니다."),
+        ({"day": "yesterday"}, "이 과정의 훈련일이 아닙니다."),
+        ({"check_in": "", "check_out": ""}, "하나 이상을 입력하세요."),
+        ({"check_in": "18:00", "check_out": "09:00"}, "퇴실 시각은 입실 시각보다 늦어야 합니다."),
+        ({"check_in": "nine"}, "09:00처럼"),
+    ],
+)
+def test_a_refused_correction_keeps_what_was_typed(world: World, change: dict[str, str], told: str) -> None:
+    form = {**FORM, "excused": '조퇴 "확인"', **change}
+    if change.get("check_in") == "":
+        form["excused"] = ""
+    answer = world.post(world.browser("teacher"), f"{CLASS}/correct", "teacher", **form)
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert f'value="{form["check_in"]}"' in answer.text
+    assert form["reason"] in answer.text
+    assert "조퇴 &#34;확인&#34;" in answer.text or not form["excused"]
+    if form["learner"] == "jun":
+        assert '<option value="jun" selected>' in answer.text
+    assert world.events(attend.CORRECTED) == 0
+
+
+def grading(lines: str, code: int = 0) -> tuple[str, ...]:
+    """A command that writes what a grading run writes."""
+    return (
+        sys.executable,
+        "-c",
+        f"import sys\nprint({lines!r}, flush=True)\nassert len(sys.argv) == 3\nsys.exit({code})",
+    )
+
+
+def finish(world: World) -> None:
+    until = time.monotonic() + 20
+    while world.site.runs.latest(COURSE, "rough-cut").state == "running":
+        assert time.monotonic() < until, "the run did not end"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("grade", "채점을 마쳤습니다: 3건."), ("feedback", "피드백을 공개했습니다: 3건.")]
+)
+def test_a_run_reports_its_end(world: World, kind: str, told: str) -> None:
+    lines = '{"done": 1, "failed": 0, "total": 3, "learner": "mina", "message": ""}\nnoise\n[1]\n'
+    world.start(**{f"{kind}_command": grading(lines + '{"finished": true, "graded": 3, "failed": 1}')})
+    answer = world.post(world.browser("teacher"), f"{CLASS}/labs/rough-cut/{kind}", "teacher")
+    assert answer.status_code == 303
+    finish(world)
+    page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut").text
+    assert told in page
+    assert "1건은 처리하지 못했습니다." in page
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        grading('{"finished": true, "graded": 3, "failed": 0}', code=3),
+        grading('{"done": 1, "total": 3}'),
+        ("/nowhere/to/be/found",),
+    ],
+)
+def test_a_run_that_breaks_says_so(world: World, command: tuple[str, ...]) -> None:
+    world.start(grade_command=command)
+    world.post(world.browser("teacher"), f"{CLASS}/labs/rough-cut/grade", "teacher")
+    finish(world)
+    page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut/run").text
+    assert "작업이 도중에 중단되었습니다." in page
+    assert "hx-trigger" not in page, "polling ends with the run"
+
+
+def test_one_run_at_a_time_and_its_progress(tmp_path: object) -> None:
+    script = 'import sys, time\nprint(\'{"done": 1, "total": 4, "learner": "mina"}\', flush=True)\ntime.sleep(60)'
+    board = RunBoard()
+    command = (sys.executable, "-c", script)
+    now = datetime(2026, 7, 8, tzinfo=UTC)
+    run = board.start("grade", command, COURSE, "rough-cut", now)
+    assert run is not None
+    assert board.start("feedback", command, COURSE, "rough-cut", now) is None
+    until = time.monotonic() + 20
+    while run.progress.total == 0 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert (run.progress.done, run.progress.total, run.progress.learner) == (1, 4, "mina")
+    board.stop()
+    while run.state == "running" and time.monotonic() < until:
+        time.sleep(0.02)
+    assert run.state == "broken"
+
+
+def test_only_a_lab_of_the_course_reaches_the_command(world: World) -> None:
+    for lab in ("--force", "nothing", "extra%00"):
+        answer = world.post(world.browser("teacher"), f"{CLASS}/labs/{lab}/grade", "teacher")
+        assert answer.status_code == 404
+        assert world.site.runs.latest(COURSE, lab) is None
+
+
+def test_learners_cannot_grade_or_correct(world: World) -> None:
+    for path in ("correct", "labs/rough-cut/grade", "labs/rough-cut/feedback"):
+        assert world.post(world.browser("mina"), f"{CLASS}/{path}", "mina", **FORM).status_code == 403
+    assert world.site.runs.latest(COURSE, "rough-cut") is None
+
+
+def test_the_lab_page_lists_receipts_and_leads_to_formgrader(world: World) -> None:
+    world.release()
+    receipt = world.submit()
+    world.grade(receipt, 0, note="채점할 수 없는 노트북입니다.")
+    page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut").text
+    assert f"{PREFIX}learn/{COURSE}/receipts/{receipt}" in page
+    assert "/hub/spawn/teacher?next=%2Fuser%2Fteacher%2Fformgrader" in page
+    assert "채점할 수 없는 노트북입니다." in page
+
+
+def test_a_decision_names_the_events_it_rests_on(world: World) -> None:
+    world.release()
+    receipt = world.submit()
+    world.grade(receipt, 70)
+    world.attended("mina", FIRST)
+    page = world.browser("office").get(f"{PREFIX}office/hanbit/{COURSE}").text
+    card = page[page.index("김미나") :]
+    card = card[: card.index("</ul>")]
+    assert receipt in card
+    for told in ("출결 정정", "성적 기록", "70 / 100점, 확정", "충족", "미충족", "출석부 확인"):
+        assert told in card
+    assert "수료 불가" in page, "somebody who cannot reach the days any more"
+
+
+def test_the_office_sees_its_runs_and_a_broken_journal(world: World) -> None:
+    world.attended("mina", FIRST)
+    office = world.browser("office")
+    page = office.get(f"{PREFIX}office/hanbit").text
+    assert "영상 편집 과정" in page
+    assert "기록 원장이 정상입니다." in page
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE event SET actor = 'somebody' WHERE seq = 1"))
+    for path in ("office/hanbit", f"office/hanbit/{COURSE}"):
+        assert "기록 원장의 무결성이 깨졌습니다" in office.get(PREFIX + path).text

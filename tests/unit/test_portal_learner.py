@@ -1,0 +1,167 @@
+"""A learner's day: checking in, the labs, receipts, feedback, what is left of the AI budget."""
+
+# ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
+
+from grader.records import attend
+
+LEARN = f"learn/{COURSE}"
+
+
+def test_checking_in_and_out(world: World) -> None:
+    browser = world.browser("mina")
+    answer = world.post(browser, f"{LEARN}/check", "mina", code=world.code())
+    assert answer.headers["location"] == f"{PREFIX}{LEARN}?done=in"
+    page = browser.get(answer.headers["location"]).text
+    assert "입실 처리되었습니다." in page
+    assert "퇴실 코드" in page
+    assert "10:00" in page, "the time of the institution's zone"
+    world.now += timedelta(hours=8)
+    answer = world.post(browser, f"{LEARN}/check", "mina", code=world.code())
+    assert answer.headers["location"].endswith("?done=out")
+    page = browser.get(answer.headers["location"]).text
+    assert "오늘 입실과 퇴실이 모두 처리되었습니다." in page
+    assert 'name="code"' not in page
+    assert (world.events(attend.CHECKED_IN), world.events(attend.CHECKED_OUT)) == (1, 1)
+
+
+def test_a_wrong_or_expired_code_says_what_to_do_and_keeps_what_was_typed(world: World) -> None:
+    browser, expired = world.browser("mina"), world.code()
+    world.now += timedelta(seconds=90)
+    for typed in (expired, "", "abc", '"><b>', "１２３４５６"):
+        answer = world.post(browser, f"{LEARN}/check", "mina", code=typed)
+        assert answer.status_code == 422
+        assert "코드가 맞지 않습니다." in answer.text
+        assert 'role="alert"' in answer.text
+    assert '"><b>' not in answer.text
+    assert 'value="１２３４５６"' in answer.text
+    sixth = world.post(browser, f"{LEARN}/check", "mina", code=world.code())
+    assert "5분 뒤에" in sixth.text, "guessing is stopped, even with the right code"
+    assert world.events(attend.CHECKED_IN) == 0
+
+
+def test_spaces_in_the_code_do_no_harm(world: World) -> None:
+    code = world.code()
+    assert (
+        world.post(world.browser("mina"), f"{LEARN}/check", "mina", code=f" {code[:3]} {code[3:]}").status_code == 303
+    )
+
+
+def test_there_is_no_check_in_without_a_training_day(world: World) -> None:
+    world.now = datetime(2026, 7, 12, 1, 0, tzinfo=UTC)
+    browser = world.browser("mina")
+    assert "오늘은 훈련일이 아닙니다." in browser.get(PREFIX + LEARN).text
+    assert world.post(browser, f"{LEARN}/check", "mina", code="123456").status_code == 422
+
+
+def test_a_learner_of_another_course_cannot_check_in(world: World) -> None:
+    assert world.post(world.browser("both"), f"{LEARN}/check", "both", code=world.code()).status_code == 403
+
+
+def test_the_next_lab_and_each_lab_with_its_state(world: World) -> None:
+    browser = world.browser("mina")
+    assert "다음 실습" not in browser.get(PREFIX + LEARN).text
+    world.release()
+    page = browser.get(PREFIX + LEARN).text
+    assert f'href="{PREFIX}{LEARN}/open/rough-cut"' in page
+    assert "마감 7월 11일 (토) 10:00" in page
+    assert "제출 전" in page
+    first = world.submit()
+    world.now += timedelta(minutes=5)
+    second = world.submit()
+    page = browser.get(PREFIX + LEARN).text
+    assert "제출 완료, 채점 대기" in page
+    assert "접수증 2건" in page
+    assert page.index(second) < page.index(first), "the one that counts comes first"
+    world.grade(second, 72.5, final=False)
+    assert "강사 채점 대기" in browser.get(PREFIX + LEARN).text
+    world.grade(second, 82.5)
+    world.feedback(second)
+    page = browser.get(PREFIX + LEARN).text
+    assert "82.5 / 100" in page
+    assert f"{PREFIX}{LEARN}/feedback/{second}" in page
+
+
+def test_a_lab_past_its_due_time_says_so(world: World) -> None:
+    world.release()
+    world.now += timedelta(days=4)
+    assert "마감 지남" in world.browser("mina").get(PREFIX + LEARN).text
+
+
+def test_progress_says_what_is_left(world: World) -> None:
+    browser, english = world.browser("mina"), world.browser("mina", "en")
+    for offset in (0, 1):
+        world.attended("mina", FIRST + timedelta(days=offset))
+    assert "통과할 실습 2개 남음, 앞으로 결석 가능 1일" in browser.get(PREFIX + LEARN).text
+    assert "2 more labs to pass, at most 1 more absence<" in english.get(PREFIX + LEARN).text
+    assert "남은 훈련일로는 출석 요건을 채울 수 없습니다." in world.browser("jun").get(PREFIX + LEARN).text
+    for offset in (2, 3):
+        world.attended("mina", FIRST + timedelta(days=offset))
+    for lab in ("rough-cut", "captions"):
+        world.release(lab)
+        world.grade(world.submit(lab=lab))
+    assert "수료 요건을 모두 충족했습니다." in browser.get(PREFIX + LEARN).text
+
+
+def test_a_receipt_names_files_and_hashes(world: World) -> None:
+    world.release()
+    receipt = world.submit(name="폴더/완성 <영상>.mp4")
+    page = world.browser("mina").get(f"{PREFIX}{LEARN}/receipts/{receipt}", params={"new": "1"}).text
+    assert receipt in page
+    assert "폴더/완성 &lt;영상&gt;.mp4" in page
+    assert len(set(re.findall(r"<code>([0-9a-f]{64})</code>", page))) == 2
+    assert "제출이 접수되었습니다." in page
+    assert world.browser("mina").get(f"{PREFIX}{LEARN}/receipts/{'0' * 32}").status_code == 404
+
+
+def test_feedback_shows_points_findings_and_what_would_be_right(world: World) -> None:
+    world.release()
+    receipt = world.submit()
+    address = f"{PREFIX}{LEARN}/feedback/{receipt}"
+    browser = world.browser("mina")
+    closed = browser.get(address)
+    assert closed.status_code == 404
+    assert "아직 공개된 피드백이 없습니다." in closed.text
+    world.feedback(receipt)
+    page = browser.get(address).text
+    for told in ("80 / 100", "00:12.4", "무음이 1.2초 남았습니다.", "0.8초 이하로 줄이세요.", "잘했습니다."):
+        assert told in page
+    assert "Keep it within 0.8 s." in world.browser("mina", "en").get(address).text
+    picture = browser.get(f"{address}/pictures/plays/0")
+    assert picture.headers["content-type"] == "image/png"
+    for missing in ("plays/1", "plays/-1", "other/0"):
+        assert browser.get(f"{address}/pictures/{missing}").status_code == 404
+    assert browser.get(f"{address}/pictures/plays/x").status_code == 400
+
+
+def test_the_ai_budget_is_shown_by_the_learners_own_token(world: World) -> None:
+    world.answer = gateway(calls=7, left=1234)
+    page = world.browser("mina").get(PREFIX + LEARN).text
+    assert "1,234원" in page
+    assert {r.headers["authorization"] for r in world.asked} == {"Bearer token-mina"}
+    assert [r.url.path for r in world.asked] == [f"/{COURSE}/-/budget", "/receipts"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda request: httpx.Response(500),
+        lambda request: httpx.Response(200, content=b"<html>"),
+        lambda request: httpx.Response(200, json={"data": 3, "limit_krw": "x"}),
+        lambda request: (_ for _ in ()).throw(httpx.ConnectError("refused")),
+    ],
+)
+def test_a_gateway_that_does_not_answer_takes_no_page_down(world: World, broken: object) -> None:
+    world.answer = broken
+    answer = world.browser("mina").get(PREFIX + LEARN)
+    assert answer.status_code == 200
+    assert "AI 사용" not in answer.text
+    assert world.browser("teacher").get(f"{PREFIX}class/{COURSE}").status_code == 200

@@ -1,0 +1,243 @@
+"""Every page: who may see it, in which language, with which headers, and nothing that a browser could run."""
+
+# ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, gateway, seeded_records, world
+
+from hub_config.portal import i18n
+
+PORTAL = Path(i18n.__file__).parent
+LEARN, CLASS, OFFICE = f"learn/{COURSE}", f"class/{COURSE}", "office/hanbit"
+WHO_MAY = [
+    (LEARN, {"mina", "eve"}),
+    (f"{LEARN}/receipts/RECEIPT", {"mina", "teacher", "both"}),
+    (f"{LEARN}/feedback/RECEIPT", {"mina", "teacher", "both"}),
+    (f"{LEARN}/feedback/RECEIPT/pictures/plays/0", {"mina", "teacher", "both"}),
+    (f"{LEARN}/hand-in/rough-cut", {"mina", "eve"}),
+    (CLASS, {"teacher", "both"}),
+    (f"{CLASS}/code", {"teacher", "both"}),
+    (f"{CLASS}/code/live", {"teacher", "both"}),
+    (f"{CLASS}/correct", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
+    (OFFICE, {"office", "both"}),
+    (f"{OFFICE}/{COURSE}", {"office", "both"}),
+]
+
+
+@pytest.fixture
+def full(world: World) -> tuple[World, str]:
+    """A course with work, feedback and attendance in it; gives the receipt's id too."""
+    world.answer = gateway()
+    world.release()
+    receipt = world.submit()
+    world.grade(receipt)
+    world.feedback(receipt, comment=f"좋아요 {SCRIPT}")
+    world.attended("mina", FIRST)
+    return world, receipt
+
+
+@pytest.mark.parametrize(("path", "allowed"), WHO_MAY)
+def test_each_role_on_each_address(full: tuple[World, str], path: str, allowed: set[str]) -> None:
+    seeded, receipt = full
+    address = PREFIX + path.replace("RECEIPT", receipt)
+    for login in ("mina", "eve", "teacher", "office", "stranger", "both"):
+        answer = seeded.browser(login).get(address)
+        # Another learner's receipt is as if it were not there; everything else is refused by role.
+        refused = 404 if login == "eve" and "RECEIPT" in path else 403
+        assert answer.status_code == (200 if login in allowed else refused), login
+        if answer.status_code == 403:
+            assert "권한" in answer.text
+            assert "김미나" not in answer.text
+    away = seeded.browser().get(address)
+    assert away.status_code == 303
+    assert away.headers["location"].startswith(f"{PREFIX}login?next=")
+    assert seeded.browser("service").get(address).status_code == 303, "a service's token opens no page"
+
+
+def test_an_office_does_not_see_another_institution(full: tuple[World, str]) -> None:
+    seeded, _ = full
+    assert seeded.browser("office").get(f"{PREFIX}office/far").status_code == 403
+    assert seeded.browser("office").get(f"{PREFIX}office/hanbit/{OTHER}").status_code == 404
+
+
+@pytest.mark.parametrize(("login", "home"), [("mina", LEARN), ("teacher", CLASS), ("office", OFFICE), ("both", CLASS)])
+def test_home_is_the_page_of_the_role(world: World, login: str, home: str) -> None:
+    assert world.browser(login).get(PREFIX).headers["location"] == PREFIX + home
+
+
+def test_somebody_without_a_role_is_told_so(world: World) -> None:
+    answer = world.browser("stranger").get(PREFIX)
+    assert answer.status_code == 403
+    assert "아직 배정된 과정이 없는 계정입니다." in answer.text
+
+
+def test_several_roles_get_a_switch(full: tuple[World, str]) -> None:
+    seeded, _ = full
+    page = seeded.browser("both").get(f"{PREFIX}{CLASS}").text
+    for place in (CLASS, f"learn/{OTHER}", OFFICE):
+        assert f'href="{PREFIX}{place}"' in page
+    assert re.search(rf'href="{PREFIX}{CLASS}" aria-current="true"', page)
+    assert 'class="places"' not in seeded.browser("mina").get(PREFIX + LEARN).text
+
+
+class Finder(HTMLParser):
+    """Collects what a content policy without 'unsafe-inline' would stop, and what a page must have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.ids: list[str] = []
+        self.labels: set[str] = set()
+        self.fields: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and not given.get("src")):
+            self.inline.append(tag)
+        self.inline += [name for name in given if name == "style" or (name.startswith("on") and name != "one")]
+        self.outside += [v for k, v in attrs if k in ("src", "href", "action", "hx-get") and v and v[0] not in "/#"]
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        if tag == "label":
+            self.labels.add(str(given.get("for")))
+        if tag in ("input", "select", "textarea") and given.get("type") != "hidden":
+            self.fields.append(str(given.get("id")))
+
+
+@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("login", ["mina", "teacher", "office"])
+def test_no_page_holds_anything_inline_from_outside_or_unlabelled(
+    full: tuple[World, str], login: str, lang: str
+) -> None:
+    seeded, receipt = full
+    browser, seen = seeded.browser(login, lang), 0
+    for path, allowed in WHO_MAY:
+        if login not in allowed or "pictures" in path or path.endswith(("live", "run")):
+            continue
+        page = browser.get(PREFIX + path.replace("RECEIPT", receipt))
+        assert page.status_code == 200
+        found = Finder()
+        found.feed(page.text)
+        assert not found.inline, path
+        assert not found.outside, path
+        assert len(found.ids) == len(set(found.ids)), path
+        assert set(found.fields) <= found.labels, path
+        assert f'<html lang="{lang}">' in page.text
+        assert page.text.count("<main") == 1
+        assert page.text.count("<h1") == 1, path
+        assert SCRIPT not in page.text, path
+        seen += 1
+    assert seen >= 2
+
+
+def test_a_script_in_a_name_a_finding_and_a_comment_is_text(full: tuple[World, str]) -> None:
+    seeded, receipt = full
+    escaped = "&lt;script&gt;alert(1)&lt;/script&gt;"
+    assert escaped in seeded.browser("teacher").get(PREFIX + CLASS).text
+    told = seeded.browser("mina").get(f"{PREFIX}{LEARN}/feedback/{receipt}").text
+    assert told.count(escaped) == 2
+    assert "never shown" not in told, "nbgrader's own page is not rendered"
+
+
+def test_headers_are_on_every_answer(full: tuple[World, str]) -> None:
+    seeded, _ = full
+    for login, path in (("mina", LEARN), ("mina", CLASS), ("mina", "nothing/here"), (None, LEARN), (None, "health")):
+        headers = seeded.browser(login).get(PREFIX + path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers["cache-control"] == "no-store"
+    static = seeded.browser().get(f"{PREFIX}static/portal.css")
+    assert static.status_code == 200
+    assert static.headers["cache-control"].startswith("public")
+    assert seeded.browser().get(f"{PREFIX}assets/htmx.js").status_code == 200
+    assert seeded.browser().get(f"{PREFIX}static/..%2fapp.py").status_code == 404
+
+
+def test_the_language_is_chosen_else_the_courses(full: tuple[World, str]) -> None:
+    seeded, _ = full
+    browser = seeded.browser("mina")
+    assert "오늘 출결" in browser.get(PREFIX + LEARN).text
+    chosen = browser.get(f"{PREFIX}lang/en", params={"next": PREFIX + LEARN})
+    assert chosen.headers["location"] == PREFIX + LEARN
+    assert "Attendance today" in browser.get(PREFIX + LEARN).text
+    for elsewhere in ("https://evil.example/", "//evil.example/", "/hub/home", "\\\\evil", f"{PREFIX}\r\nx: y"):
+        assert browser.get(f"{PREFIX}lang/ko", params={"next": elsewhere}).headers["location"] == PREFIX
+
+
+def test_a_hub_that_is_away_is_a_readable_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(token: str) -> None:
+        raise httpx.ConnectError("refused")
+
+    browser = world.browser("mina")
+    monkeypatch.setattr(world.site.identity, "caller", away, raising=False)
+    answer = browser.get(PREFIX + LEARN)
+    assert answer.status_code == 503
+    assert "지금은 이용할 수 없습니다" in answer.text
+
+
+def _messages() -> dict[str, tuple[str, ...]]:
+    """Every message of the code and the templates, by its id, with its plural where it has one."""
+    keywords = {"_": None, "N_": None, "t": None, "tn": (1, 2), "ngettext": (1, 2)}
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
+    options = {"templates/**.html": {"silent": "false"}}
+    found = extract_from_dir(PORTAL, methods, options, keywords=keywords)
+    ids = [message if isinstance(message, tuple) else (message,) for _file, _line, message, *_more in found]
+    return {message[0]: tuple(message[:2]) for message in ids}
+
+
+def test_the_korean_catalogue_is_complete() -> None:
+    with (PORTAL / "locale" / "ko" / "LC_MESSAGES" / "portal.po").open("rb") as stream:
+        catalogue = read_po(stream)
+    entries = {m.id[0] if isinstance(m.id, tuple) else m.id: m for m in catalogue if m.id}
+    used = _messages()
+    assert len(used) > 100
+    assert set(used) - set(entries) == set(), "missing"
+    assert set(entries) - set(used) == set(), "unused"
+    for key, message in entries.items():
+        strings = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert not message.fuzzy, key
+        assert all(strings), key
+        assert any("가" <= letter <= "힣" for letter in "".join(strings)), key
+        wanted = re.findall(r"%\(\w+\)s", used[key][-1])
+        for string in strings:
+            assert sorted(re.findall(r"%\(\w+\)s", string)) == sorted(wanted), key
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_colours_keep_the_contrast_of_wcag_aa() -> None:
+    css = (PORTAL / "static" / "portal.css").read_text("utf-8")
+    assert len(css.splitlines()) <= 400
+    themes = [
+        dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)
+    ]
+    themes = [theme for theme in themes if "--paper" in theme]
+    assert len(themes) == 2
+    surfaces = ("--paper", "--ground")
+    pairs = [(text, s) for text in ("--ink", "--ink-quiet", "--accent") for s in surfaces]
+    pairs += [(f"--{sign}", f"--{sign}-tint") for sign in ("good", "todo", "bad", "info")]
+    pairs += [("--on-accent", "--accent"), ("--ink", "--accent-tint"), ("--on-accent", "--accent-strong")]
+    for theme in themes:
+        for text, surface in pairs:
+            light, dark = sorted((_luminance(theme[text]), _luminance(theme[surface])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, surface)

@@ -1,0 +1,172 @@
+"""Opening a lab and handing it in, against a learner's server that is played, well behaved and not."""
+
+# ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from test_portal_world import COURSE, PREFIX, World, seeded_records, world
+
+OPEN, HAND_IN = f"{PREFIX}learn/{COURSE}/open/rough-cut", f"learn/{COURSE}/hand-in/rough-cut"
+NOTEBOOK = "/user/mina/lab/tree/rough-cut/rough-cut.ipynb"
+
+
+class Server:
+    """A learner's Jupyter server behind the Hub's proxy."""
+
+    def __init__(self, *, ready: bool = True, fetched: bool = False) -> None:
+        self.ready, self.fetched, self.fetches = ready, fetched, True
+        self.asked: list[str] = []
+        self.submits: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True, "value": []})
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/user/mina/")
+        self.asked.append(f"{request.method} {path}")
+        assert request.headers["authorization"] == "token token-mina"
+        if not self.ready:
+            return httpx.Response(424, json={"message": "not running"})
+        if path == "api/status":
+            return httpx.Response(200, json={})
+        if path == "api/contents/rough-cut/rough-cut.ipynb":
+            return httpx.Response(200 if self.fetched else 404, json={})
+        assert dict(request.url.params) == {"course_id": COURSE, "assignment_id": "rough-cut"}
+        if path == "assignments/fetch":
+            self.fetched = self.fetches
+            return httpx.Response(200, json={"success": True, "value": []})
+        assert path == "assignments/submit"
+        return self.submits()
+
+
+@pytest.fixture
+def server(world: World) -> Server:
+    world.release()
+    world.answer = made = Server()
+    return made
+
+
+def test_opening_starts_the_server_where_it_does_not_run(world: World, server: Server) -> None:
+    server.ready = False
+    answer = world.browser("mina").get(OPEN)
+    assert answer.status_code == 303
+    expected = "/hub/spawn/mina?next=%2Fservices%2Fportal%2Flearn%2Fvideo-1%2Fopen%2Frough-cut%3Fstarted%3D1"
+    assert answer.headers["location"] == expected
+    again = world.browser("mina").get(OPEN, params={"started": "1"})
+    assert again.status_code == 503, "the browser is not sent round in circles"
+    assert "실습 서버를 시작하지 못했거나" in again.text
+
+
+def test_opening_fetches_once_and_goes_to_the_notebook(world: World, server: Server) -> None:
+    assert world.browser("mina").get(OPEN).headers["location"] == NOTEBOOK
+    assert server.asked.count("POST assignments/fetch") == 1
+    assert world.browser("mina").get(OPEN).headers["location"] == NOTEBOOK
+    assert server.asked.count("POST assignments/fetch") == 1
+
+
+def test_a_fetch_that_brings_nothing_is_told(world: World, server: Server) -> None:
+    server.fetches = False
+    answer = world.browser("mina").get(OPEN)
+    assert answer.status_code == 409
+    assert "실습 서버에서 처리하지 못했습니다." in answer.text
+
+
+def test_only_a_lab_that_is_handed_out_opens(world: World, server: Server) -> None:
+    for lab in ("captions", "nothing", "..%2f..%2fhub"):
+        assert world.browser("mina").get(f"{PREFIX}learn/{COURSE}/open/{lab}").status_code == 404
+    assert server.asked == []
+
+
+def test_the_checklist_names_the_deliverables(world: World, server: Server) -> None:
+    page = world.browser("mina").get(PREFIX + HAND_IN).text
+    for told in ("완성 영상", "final.mp4", "최대 60MB"):
+        assert told in page
+
+
+def test_a_release_without_a_usable_description_can_still_be_handed_in(world: World, server: Server) -> None:
+    entry = world.put("lab.json", b'{"course": 1}')
+    for file in world.blobs.folder.rglob("*"):
+        if file.is_file() and b'"deliverables"' in file.read_bytes():
+            file.chmod(0o600)
+            file.write_bytes(world.blobs.path(entry.sha256).read_bytes())
+    page = world.browser("mina").get(PREFIX + HAND_IN)
+    assert page.status_code == 200
+    assert "제출하기" in page.text
+
+
+def test_handing_in_shows_the_receipt_that_the_records_hold(world: World, server: Server) -> None:
+    receipts: list[str] = []
+
+    def submit() -> httpx.Response:
+        receipts.append(world.submit())
+        return httpx.Response(200, json={"success": True, "value": []})
+
+    server.submits = submit
+    answer = world.post(world.browser("mina"), HAND_IN, "mina")
+    assert answer.headers["location"] == f"{PREFIX}learn/{COURSE}/receipts/{receipts[0]}?new=1"
+
+
+def test_a_server_that_claims_success_without_a_receipt_is_not_believed(world: World, server: Server) -> None:
+    answer = world.post(world.browser("mina"), HAND_IN, "mina")
+    assert answer.status_code == 409
+    assert "접수증이 있는지 확인하고" in answer.text
+
+
+def test_a_slow_server_that_handed_in_all_the_same_gives_the_receipt(world: World, server: Server) -> None:
+    def submit() -> httpx.Response:
+        world.submit()
+        raise httpx.ReadTimeout("slow")
+
+    server.submits = submit
+    assert world.post(world.browser("mina"), HAND_IN, "mina").status_code == 303
+
+
+def test_somebody_elses_receipt_is_not_taken_for_ones_own(world: World, server: Server) -> None:
+    def submit() -> httpx.Response:
+        world.submit("jun")
+        return httpx.Response(200, json={"success": True})
+
+    server.submits = submit
+    assert world.post(world.browser("mina"), HAND_IN, "mina").status_code == 409
+
+
+def failure(message: str) -> httpx.Response:
+    trace = f"Traceback (most recent call last):\n  File x\nnbgrader.exchange.abc.exchange.ExchangeError: {message}\n"
+    return httpx.Response(200, json={"success": False, "value": trace})
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda: httpx.Response(424, json={}), "실습 서버가 꺼져 있습니다."),
+        (lambda: httpx.Response(302, headers={"location": "/hub/login"}), "실습 서버가 꺼져 있습니다."),
+        (lambda: failure("제출물이 너무 큽니다. 모두 합해 150MB 이하로 줄이세요."), "파일이 너무 큽니다."),
+        (lambda: failure("The upload is too large: keep all files together within 150 MB."), "파일이 너무 큽니다."),
+        (lambda: failure("rough-cut: fetch the lab before handing in"), "이 실습의 폴더가 없습니다."),
+        (lambda: failure("파일 이름 'a'은(는) 쓸 수 없습니다."), "아래 사유를 확인하고"),
+        (lambda: httpx.Response(500, content=b"<h1>oops"), "실습 서버에서 처리하지 못했습니다."),
+        (lambda: httpx.Response(200, json=["no", "object"]), "실습 서버에서 처리하지 못했습니다."),
+        (lambda: (_ for _ in ()).throw(httpx.ReadTimeout("slow")), "응답이 늦어지고 있습니다."),
+        (lambda: (_ for _ in ()).throw(httpx.ConnectError("refused")), "실습 서버가 꺼져 있습니다."),
+    ],
+)
+def test_each_failure_is_one_clear_sentence(
+    world: World,
+    server: Server,
+    answer: Callable[[], httpx.Response],
+    told: str,
+) -> None:
+    server.submits = answer
+    page = world.post(world.browser("mina"), HAND_IN, "mina")
+    assert page.status_code == 409
+    assert told in page.text
+    assert 'role="alert"' in page.text
+
+
+def test_what_a_server_says_is_text_and_short(world: World, server: Server) -> None:
+    server.submits = lambda: failure("<script>alert(1)</script>" + "x" * 10_000)
+    page = world.post(world.browser("mina"), HAND_IN, "mina").text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "x" * 400 not in page
