@@ -5,6 +5,7 @@ through a release or a submission that the caller may see.
 """
 
 # No postponed annotations here: FastAPI reads the routes' own, which name things of the enclosing function.
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -85,7 +86,7 @@ def make_router(records: Records) -> APIRouter:
         with writing(records.engine) as session:
             run = find_course(session, course)
             due = _due(run, lab, records.now())
-            return work.release(session, run, lab, manifest, actor=who.name, due_at=due).payload
+            return work.release(session, run, lab, manifest, actor=who.name, due_at=due, now=records.now()).payload
 
     @router.get("/courses/{course}/labs/{lab}/release/{sha256}")
     def release_file(course: str, lab: str, sha256: str, who: Who) -> FileResponse:
@@ -120,7 +121,7 @@ def make_router(records: Records) -> APIRouter:
     def record_grade(course: str, report: GradeReport, who: Who) -> dict[str, str]:
         who.must_be_instructor(course)
         with writing(records.engine) as session:
-            return {"event": work.record_grade(session, course, report, actor=who.name).id}
+            return {"event": work.record_grade(session, course, report, actor=who.name, now=records.now()).id}
 
     @router.post("/courses/{course}/submissions/{submission}/feedback", status_code=201)
     def release_feedback(
@@ -142,6 +143,7 @@ def make_router(records: Records) -> APIRouter:
                 html_sha256=stored[0].sha256,
                 results_sha256=stored[1].sha256,
                 actor=who.name,
+                now=records.now(),
             )
             return {"event": event.id}
 
@@ -218,9 +220,14 @@ class LimitBody:
                 raise _TooLarge
             return message
 
-        try:
-            await self.app(scope, counted, send)
-        except _TooLarge:
+        async def unless_too_large(message: Message) -> None:
+            # A form parser may turn our exception into an answer of its own.
+            if seen <= self.max_bytes:
+                await send(message)
+
+        with contextlib.suppress(_TooLarge):
+            await self.app(scope, counted, unless_too_large)
+        if seen > self.max_bytes:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -160,6 +160,9 @@ class Submit(Exchange, abc.ExchangeSubmit):  # type: ignore[misc]
 
 
 class List(Exchange, abc.ExchangeList):  # type: ignore[misc]
+    def copy_files(self) -> None:
+        """Nothing to copy: a list only reads."""
+
     def list_files(self) -> list[dict[str, Any]]:
         courses = [self.course] if self.course else os.environ.get("PRACTICUM_COURSES", "").split()
         listed = self._submitted if (self.inbound or self.cached) else self._released

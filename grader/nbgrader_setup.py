@@ -5,6 +5,9 @@ One function for every nbgrader: the learner's server, the instructor's formgrad
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +57,22 @@ def configure_course(config: Any, root: Path, course: str) -> None:
 
 def course_api(root: Path, course: str) -> NbGraderAPI:
     """Open nbgrader's API on a course."""
+    # nbgrader calls `alembic` by its name.
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     config = Config()
     configure(config)
     configure_course(config, root.resolve(), course)
     return NbGraderAPI(CourseDirectory(config=config), config=config)
+
+
+def problem_of(outcome: dict[str, Any]) -> str:
+    """What an nbgrader run says went wrong, in one line; empty for a success."""
+    if outcome["success"]:
+        return ""
+    lines = f"{outcome.get('log') or ''}\n{outcome.get('error') or ''}".strip().splitlines() or ["nbgrader failed"]
+    # nbgrader ends with "see the above traceback": the exception that it means stands further up.
+    errors = [line.strip() for line in lines if re.match(r"\s*[\w.]*(Error|Exception|Missing\w*)\b.*: ", line)]
+    telling = [line for line in errors if "see the the above" not in line]
+    return str((telling or errors or lines)[-1])[:300]

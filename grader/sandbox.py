@@ -15,7 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from labs.catalog import packs
+from labs.catalog import pack_folders
 from labs.texts import UserError
 
 #: Our own packages that code in a sandbox may import.
@@ -117,7 +117,7 @@ def why_missing() -> str | None:
 
 def lab_folders() -> list[Path]:
     """The `labs/` folders of all packs: sources with solutions, keys, references. Never shown to a learner."""
-    return [pack.folder / "labs" for pack in packs().values()]
+    return [folder / "labs" for folder in pack_folders().values() if (folder / "labs").is_dir()]
 
 
 @cache
@@ -134,15 +134,15 @@ def _system() -> tuple[str, ...]:
     return tuple(args)
 
 
-@cache
 def _python() -> tuple[str, ...]:
     """This Python, its environment, our packages and the packs, read-only at their own paths."""
+    # Not cached: a pack may come while this process runs.
     folders = {Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()}
     for name in PACKAGES:
         spec = find_spec(name)
         if spec and spec.submodule_search_locations:
             folders.add(Path(spec.submodule_search_locations[0]).resolve())
-    folders |= {pack.folder.resolve() for pack in packs().values()}
+    folders |= {folder.resolve() for folder in pack_folders().values()}
     outside_usr = [folder for folder in sorted(folders) if not folder.is_relative_to("/usr")]
     return tuple(arg for folder in outside_usr for arg in ("--ro-bind", str(folder), str(folder)))
 

@@ -6,10 +6,11 @@ import hashlib
 import os
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 from sqlalchemy import select
 
-from grader.nbgrader_setup import course_api
+from grader.nbgrader_setup import course_api, problem_of
 from grader.records.blobs import hash_file
 from grader.records.db import open_database, reading
 from grader.records.models import CourseRun
@@ -73,9 +74,8 @@ def _state(lab: LabFolder) -> str:
     return digest.hexdigest()
 
 
-def _must(outcome: dict[str, object], course: str, lab: str) -> None:
-    if not outcome["success"]:
-        said = str(outcome.get("error") or outcome.get("log")).strip().splitlines()[-1][:300]
+def _must(outcome: dict[str, Any], course: str, lab: str) -> None:
+    if said := problem_of(outcome):
         raise BuildFailed(
             f"{course}의 실습 {lab}을(를) 만들지 못했습니다: {said}", f"{course}: lab {lab} was not built: {said}"
         )

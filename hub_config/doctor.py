@@ -10,6 +10,7 @@ from hub_config import assets
 from hub_config.models.catalogue import catalogue
 from hub_config.models.fetch import is_verified
 from hub_config.settings import Settings
+from labs.catalog import broken_packs, packs
 from labs.texts import Text, UserError
 
 
@@ -22,7 +23,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at every part."""
-    return [_sandbox(), _assets(), _model(settings), _disk(settings)]
+    return [_sandbox(), _assets(), _packs(), _model(settings), _disk(settings)]
 
 
 def _sandbox() -> Finding:
@@ -45,6 +46,16 @@ def _assets() -> Finding:
         )
     except UserError as error:
         return Finding("assets", False, error.text)
+
+
+def _packs() -> Finding:
+    if broken := broken_packs():
+        said = "; ".join(broken.values())
+        return Finding(
+            "packs", False, Text(ko=f"읽을 수 없는 실습 꾸러미: {said}", en=f"packs that cannot be read: {said}")
+        )
+    names = ", ".join(packs())
+    return Finding("packs", True, Text(ko=f"실습 꾸러미: {names}", en=f"profession packs: {names}"))
 
 
 def _model(settings: Settings) -> Finding:

@@ -14,8 +14,8 @@ from grader import nbgrader_setup
 
 LOCALES = {"ko": "ko_KR", "en": "en"}
 ALWAYS_OFF = ("@jupyterlab/apputils-extension:announcements", "@jupyterlab/extensionmanager-extension")
-INSTRUCTOR_PANELS = ("formgrader", "create-assignment", "course-list")
-SERVER_EXTENSIONS = ("formgrader", "course_list")
+INSTRUCTOR_PANELS = ("formgrader", "create-assignment", "course-list", "validate-assignment")
+SERVER_EXTENSIONS = ("formgrader", "course_list", "validate_assignment")
 
 
 def write_configurations(folder: Path) -> None:

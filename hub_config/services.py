@@ -26,9 +26,9 @@ PRICES = {"effective": date(2026, 1, 1).isoformat(), "input_krw_per_million": 60
 
 
 def all_services(settings: Settings) -> list[Service]:
-    """The services in the order of their start."""
+    """The services in the order of their start; the Hub waits for the portal, the others for nobody."""
     env = {ENVIRONMENT: str(write_settings(settings)), "PRACTICUM_NODE_MODULES": str(assets.node_modules())}
-    return [_proxy(settings), *_model(settings), _gateway(settings), _hub(settings, env), _portal(settings, env)]
+    return [_proxy(settings), *_model(settings), _gateway(settings), _portal(settings, env), _hub(settings, env)]
 
 
 def write_settings(settings: Settings) -> Path:
@@ -58,6 +58,7 @@ def _model(settings: Settings) -> list[Service]:
     argv = [
         sys.executable, "-m", "hub_config.models.serve",
         "--model", str(settings.models_folder / weights.file), "--alias", settings.model,
+        "--threads", str(settings.model_threads or max(1, (os.cpu_count() or 1) - 1)),
         "--port", str(settings.model_port), "--api-key-file", str(settings.data / "secrets" / "model-key"),
     ]  # fmt: skip
     return [Service("model", argv, f"http://127.0.0.1:{settings.model_port}/health", {}, 120)]

@@ -46,6 +46,10 @@ class Settings(BaseModel):
         default="qwen2.5-coder-1.5b",
         description="The built-in chat model (`practicum model list`), or `none` when an outside provider is set.",
     )
+    model_threads: int | None = Field(
+        default=None, ge=1,
+        description="Threads of the built-in model; default: one less than the cores, since it stalls where it has to share.",
+    )  # fmt: skip
     provider_base_url: str | None = Field(
         default=None,
         description="An outside OpenAI-compatible provider's address; it takes the built-in model's place.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from jupyterhub.utils import random_port
 from traitlets import Dict, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
@@ -86,6 +87,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         why = why_missing()
         if why:
             raise missing(why)
+        self.port = self.port or random_port()
         sandbox = self.sandbox()
         log = Path(self.homes).parent / "logs" / f"server-{self.user.name}.log"
         with log.open("ab") as out:

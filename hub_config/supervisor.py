@@ -61,9 +61,9 @@ class Supervisor:
             for service in self.services:
                 await self._start(service)
                 keepers.append(asyncio.create_task(self._keep(service)))
-                await self._until_ready(service)
-                if self.stopping.is_set():
-                    return
+            await asyncio.gather(*map(self._until_ready, self.services))
+            if self.stopping.is_set():
+                return
             ready = asyncio.create_task(asyncio.to_thread(when_ready))
             stop = asyncio.create_task(self.stopping.wait())
             await asyncio.wait([ready, stop], return_when=asyncio.FIRST_COMPLETED)

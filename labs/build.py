@@ -62,8 +62,15 @@ def build_notebook(lab: LabFolder, lang: Lang) -> NotebookNode:
         metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}}
     )
     notebook.cells = [_finish(cell, f"cell-{number:02}") for number, cell in enumerate(cells, 1)]
+    _must_be_unique(lab, notebook)
     nbformat.validate(notebook)
     return notebook
+
+
+def _must_be_unique(lab: LabFolder, notebook: NotebookNode) -> None:
+    ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata]
+    if doubled := sorted({i for i in ids if ids.count(i) > 1}):
+        raise ManifestError(f"{lab.folder.name}/lab.md: ':solution:' used twice: {', '.join(doubled)}")
 
 
 def _other_language(lang: Lang) -> Any:
@@ -100,7 +107,8 @@ def _finish(cell: NotebookNode, number: str) -> NotebookNode:
     if hide:
         cell.metadata["jupyter"] = {"source_hidden": True}
     if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
-        grade_id = str(solution) if solution else number
+        # The prefix keeps a learner's cell and a criterion of the same name apart.
+        grade_id = f"answer-{solution}" if solution else number
         cell.metadata["nbgrader"] = _nbgrader(grade_id, solution=bool(solution), locked=not solution)
     return cell
 

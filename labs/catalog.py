@@ -7,6 +7,7 @@ new profession is one folder and one line.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,15 +55,44 @@ def read_pack(name: str, folder: Path) -> Pack:
     return Pack(name, folder, profession, labs)
 
 
-def packs() -> dict[str, Pack]:
-    """Read every installed pack, by name."""
-    found: dict[str, Pack] = {}
+@cache
+def pack_folders() -> dict[str, Path]:
+    """The folder of every installed pack, by name, whether its manifests can be read or not."""
+    found: dict[str, Path] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         spec = find_spec(point.value)
-        if spec is None or not spec.submodule_search_locations:
-            raise ManifestError(f"profession '{point.name}': its package {point.value} cannot be found")
-        found[point.name] = read_pack(point.name, Path(spec.submodule_search_locations[0]))
+        if spec is not None and spec.submodule_search_locations:
+            found[point.name] = Path(spec.submodule_search_locations[0])
     return found
+
+
+@cache
+def _read_all() -> tuple[dict[str, Pack], dict[str, str]]:
+    """Packs and broken packs: one that cannot be read must not stop the classes of the others."""
+    found: dict[str, Pack] = {}
+    broken: dict[str, str] = {}
+    for name, folder in pack_folders().items():
+        try:
+            found[name] = read_pack(name, folder)
+        except ManifestError as error:
+            broken[name] = str(error)
+    return found, broken
+
+
+def packs() -> dict[str, Pack]:
+    """Every installed pack that can be read, by name."""
+    return _read_all()[0]
+
+
+def broken_packs() -> dict[str, str]:
+    """What is wrong with the packs that cannot be read, by name."""
+    return _read_all()[1]
+
+
+def forget() -> None:
+    """Read everything anew at the next call, after a pack came or changed."""
+    pack_folders.cache_clear()
+    _read_all.cache_clear()
 
 
 def find_lab(lab_id: str) -> LabFolder:
@@ -71,5 +101,6 @@ def find_lab(lab_id: str) -> LabFolder:
     if len(hits) != 1:
         known = ", ".join(sorted(lab.id for pack in packs().values() for lab in pack.labs))
         problem = "no such lab" if not hits else f"in {len(hits)} packs: {', '.join(h.pack for h in hits)}"
-        raise ManifestError(f"lab '{lab_id}': {problem}; known labs: {known}")
+        broken = "".join(f"; pack {name} cannot be read: {why}" for name, why in broken_packs().items())
+        raise ManifestError(f"lab '{lab_id}': {problem}; known labs: {known}{broken}")
     return hits[0]

@@ -60,7 +60,13 @@ def _sandbox(lab: LabFolder, folder: Path, material: Path) -> Sandbox:
             *([(Path(fonts), fonts)] if fonts and Path(fonts).is_dir() else []),
         ],
         hidden=lab_folders(),
-        env={"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", **({"PRACTICUM_FONTS": fonts} if fonts else {})},
+        env={
+            # A pack may stand outside site-packages.
+            "PYTHONPATH": str(lab.folder.parents[2]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+            **({"PRACTICUM_FONTS": fonts} if fonts else {}),
+        },
         cwd="/tmp",  # noqa: S108 (the sandbox's own)
     )
 

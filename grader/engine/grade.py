@@ -22,7 +22,7 @@ from grader.engine.preprocessors import results_for
 from grader.engine.results import results_file
 from grader.exchange import RecordsClient
 from grader.gradebook import RECEIPT, receipt_id, report_of
-from grader.nbgrader_setup import course_api
+from grader.nbgrader_setup import course_api, problem_of
 from labs.catalog import find_lab
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def release_feedback(
     learners = sorted(folder.parent.name for folder in (root / "autograded").glob(f"*/{lab}"))
     done = failed = 0
     for learner in learners:
-        problem = _problem(api.generate_feedback(lab, learner, force=True))
+        problem = problem_of(api.generate_feedback(lab, learner, force=True))
         failed, done = (failed + 1, done) if problem else (failed, done + 1)
         report(Progress(done, failed, len(learners), learner, problem))
     _must(api.release_feedback(lab))
@@ -108,14 +108,14 @@ def _grade_one(api: Any, root: Path, course: str, lab: str, learner: str, checke
 
 def _autograde(api: Any, root: Path, lab: str, learner: str) -> str:
     """Let nbgrader write the grade; a notebook that it cannot take is replaced by the released one, once."""
-    problem = _problem(api.autograde(lab, learner, force=True, create=True))
+    problem = problem_of(api.autograde(lab, learner, force=True, create=True))
     if not problem:
         return ""
     notebook = root / "submitted" / learner / lab / f"{lab}.ipynb"
     notebook.unlink(missing_ok=True)
     shutil.copyfile(root / "release" / lab / notebook.name, notebook)
     _add_note(root, learner, lab, "notebook not usable; graded on the deliverables")
-    return _problem(api.autograde(lab, learner, force=True, create=True))
+    return problem_of(api.autograde(lab, learner, force=True, create=True))
 
 
 def _is_graded(root: Path, learner: str, lab: str) -> bool:
@@ -130,15 +130,8 @@ def _is_graded(root: Path, learner: str, lab: str) -> bool:
     return True
 
 
-def _problem(outcome: dict[str, Any]) -> str:
-    if outcome["success"]:
-        return ""
-    lines = (outcome.get("error") or outcome.get("log") or "nbgrader failed").strip().splitlines()
-    return str(lines[-1])[:300]
-
-
 def _must(outcome: dict[str, Any]) -> None:
-    if problem := _problem(outcome):
+    if problem := problem_of(outcome):
         raise RuntimeError(problem)
 
 

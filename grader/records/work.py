@@ -70,7 +70,14 @@ class Receipt:
 
 
 def release(
-    session: Session, run: CourseRun, lab: str, manifest: Manifest, *, actor: str, due_at: datetime | None
+    session: Session,
+    run: CourseRun,
+    lab: str,
+    manifest: Manifest,
+    *,
+    actor: str,
+    due_at: datetime | None,
+    now: datetime,
 ) -> Event:
     """Record that a lab is handed out with these files; handing out the same again changes nothing."""
     _lab_of(run, lab)
@@ -79,7 +86,7 @@ def release(
         return standing
     due = standing.payload["due_at"] if standing else (due_at.isoformat() if due_at else None)
     payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), "due_at": due}
-    return journal.append(session, RELEASED, actor=actor, course=run.id, payload=payload)
+    return journal.append(session, RELEASED, actor=actor, course=run.id, payload=payload, at=now)
 
 
 def released(session: Session, course: str, lab: str) -> Event | None:
@@ -119,7 +126,7 @@ def find_submission(session: Session, course: str, submission: str) -> Receipt:
     raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
 
 
-def record_grade(session: Session, course: str, report: GradeReport, *, actor: str) -> Event:
+def record_grade(session: Session, course: str, report: GradeReport, *, actor: str, now: datetime) -> Event:
     """Record what the gradebook says; the same once more adds no event."""
     receipt = find_submission(session, course, report.submission)
     payload = {"lab": receipt.lab, **report.model_dump(mode="json")}
@@ -128,18 +135,18 @@ def record_grade(session: Session, course: str, report: GradeReport, *, actor: s
             if event.payload == payload:
                 return event
             break
-    return journal.append(session, GRADED, actor=actor, course=course, subject=receipt.learner, payload=payload)
+    return journal.append(session, GRADED, actor=actor, course=course, subject=receipt.learner, payload=payload, at=now)
 
 
 def release_feedback(
-    session: Session, course: str, submission: str, *, html_sha256: str, results_sha256: str, actor: str
+    session: Session, course: str, submission: str, *, html_sha256: str, results_sha256: str, actor: str, now: datetime
 ) -> Event:
     """Record that a submission's feedback (blobs: nbgrader's page, and the results as JSON) may be read by its learner."""
     receipt = find_submission(session, course, submission)
     return journal.append(
         session, FEEDBACK, actor=actor, course=course, subject=receipt.learner,
         payload={"lab": receipt.lab, "submission": submission, "html": html_sha256, "results": results_sha256},
-        key=f"{FEEDBACK}:{submission}:{results_sha256[:16]}",
+        key=f"{FEEDBACK}:{submission}:{results_sha256[:16]}", at=now,
     )  # fmt: skip
 
 

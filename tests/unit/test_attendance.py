@@ -26,7 +26,9 @@ def training_day(day: date = MONDAY) -> TrainingDay:
     return TrainingDay(day, at(9, day=day), at(17, day=day))
 
 
-def judged(check_in: datetime | None, check_out: datetime | None, rules: Rules = STRICT, **more: object) -> tuple[str, tuple[str, ...]]:
+def judged(
+    check_in: datetime | None, check_out: datetime | None, rules: Rules = STRICT, **more: object
+) -> tuple[str, tuple[str, ...]]:
     verdict = judge_day(training_day(), Mark(check_in, check_out, **more), rules, LATER)  # type: ignore[arg-type]
     return verdict.status, verdict.events
 
@@ -47,7 +49,9 @@ def judged(check_in: datetime | None, check_out: datetime | None, rules: Rules =
         (None, None, STRICT, ("absent", ())),
     ],
 )
-def test_a_day(check_in: datetime | None, check_out: datetime | None, rules: Rules, expected: tuple[str, tuple[str, ...]]) -> None:
+def test_a_day(
+    check_in: datetime | None, check_out: datetime | None, rules: Rules, expected: tuple[str, tuple[str, ...]]
+) -> None:
     assert judged(check_in, check_out, rules) == expected
 
 
@@ -73,9 +77,21 @@ def test_a_day_in_progress_is_neither_attended_nor_absent() -> None:
 @pytest.mark.parametrize(
     ("starts", "ends", "expected"),
     [
-        (date(2026, 7, 6), date(2026, 8, 20), [(date(2026, 7, 6), date(2026, 8, 5)), (date(2026, 8, 6), date(2026, 8, 20))]),
-        (date(2026, 1, 31), date(2026, 3, 15), [(date(2026, 1, 31), date(2026, 2, 27)), (date(2026, 2, 28), date(2026, 3, 15))]),
-        (date(2028, 1, 31), date(2028, 3, 1), [(date(2028, 1, 31), date(2028, 2, 28)), (date(2028, 2, 29), date(2028, 3, 1))]),
+        (
+            date(2026, 7, 6),
+            date(2026, 8, 20),
+            [(date(2026, 7, 6), date(2026, 8, 5)), (date(2026, 8, 6), date(2026, 8, 20))],
+        ),
+        (
+            date(2026, 1, 31),
+            date(2026, 3, 15),
+            [(date(2026, 1, 31), date(2026, 2, 27)), (date(2026, 2, 28), date(2026, 3, 15))],
+        ),
+        (
+            date(2028, 1, 31),
+            date(2028, 3, 1),
+            [(date(2028, 1, 31), date(2028, 2, 28)), (date(2028, 2, 29), date(2028, 3, 1))],
+        ),
     ],
 )
 def test_unit_periods(starts: date, ends: date, expected: list[tuple[date, date]]) -> None:

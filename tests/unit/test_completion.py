@@ -21,7 +21,9 @@ def attendance(attended: int, days: int = 5, as_of_day: int = 30) -> CourseAtten
         return datetime.combine(day, time(hour), UTC)
 
     training = [TrainingDay(day, at(day, 9), at(day, 17)) for day in dates]
-    marks = {day: Mark(at(day, 9), at(day, 17), rests_on=(f"in-{i}", f"out-{i}")) for i, day in enumerate(dates[:attended])}
+    marks = {
+        day: Mark(at(day, 9), at(day, 17), rests_on=(f"in-{i}", f"out-{i}")) for i, day in enumerate(dates[:attended])
+    }
     return judge_course(training, marks, Rules(), at(START + timedelta(days=as_of_day), 12))
 
 

