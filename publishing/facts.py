@@ -18,7 +18,7 @@ from publishing.brief import quoted, read_brief
 from publishing.numbers import PartialDate, Quantity, dates, quantities
 from publishing.proposal import FILE, Line, Part, parse, part_of, read_proposal, sentences, titles
 
-#: No sentence longer than this is searched with the key's patterns.
+#: A longer sentence is searched in pieces of this length, so that no pattern takes long.
 MAX_SENTENCE = 1_000
 _CLAUSE = re.compile(r"[,;·•/]\s+|\s[–—|]\s")
 
@@ -100,11 +100,12 @@ def agrees_with_brief(
         return text
     facts, memo, parts = load(key, Key), read_brief(brief), parse(text)
     said = [
-        Said(line, sentence[:MAX_SENTENCE])
+        Said(line, sentence[start : start + MAX_SENTENCE])
         for part in parts
         if part.id != "comparables"
         for line in part.lines
         for sentence in sentences(line.text)
+        for start in range(0, len(sentence), MAX_SENTENCE)
     ]
     faults = [fault for one in said for fault in _faults(one, facts, memo)]
     needs = _required(facts, parts, said, memo)
@@ -134,7 +135,13 @@ def _faults(said: Said, key: Key, memo: dict[str, str]) -> list[Fault]:
     for number in quantities(said.text):
         if not _covered(number.start, number.end, taken) and not _in_brief(number, key.numbers):
             found.append(_wrong_number(said.line, number, key.numbers, memo))
-    return found
+    return _once(found)
+
+
+def _once(faults: list[Fault]) -> list[Fault]:
+    """Keep one of a sentence's faults that one correction mends, such as both sides of a trim size."""
+    rights = [fault.right for fault in faults]
+    return [fault for number, fault in enumerate(faults) if not fault.right or fault.right not in rights[:number]]
 
 
 def _covered(start: int, end: int, taken: list[tuple[int, int]]) -> bool:
@@ -170,10 +177,13 @@ def _wrong_number(line: Line, number: Quantity, known: tuple[KeyNumber, ...], me
     finding = Finding(
         where=line.where,
         found=Text(
-            ko=f"'{number.raw[:40]}'라는 숫자는 저자 메모에 없습니다.",
-            en=f"The figure '{number.raw[:40]}' stands nowhere in the memo.",
+            ko=f"'{number.raw[:40]}'라는 숫자는 저자 메모의 지금 조건에 없습니다.",
+            en=f"The figure '{number.raw[:40]}' is not among those that hold in the memo.",
         ),
-        right=Text(ko="근거가 없는 숫자는 지우세요.", en="Take out a figure that rests on nothing."),
+        right=Text(
+            ko="메모에서 근거를 찾아 고치고, 없으면 지우세요.",
+            en="Find its line in the memo and mend it, or take it out.",
+        ),
     )
     return Fault(finding)
 

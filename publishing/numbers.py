@@ -45,12 +45,23 @@ _NAMES = "|".join(
     re.escape(name) + (r"(?![a-z])" if name.isascii() and name[-1].isalpha() else "")
     for name in sorted(_UNIT_OF, key=len, reverse=True)
 )
+#: What a unit is called before a number, in a form's field: "쪽수: 256", "Price: KRW 16,800".
+_LABELS = {
+    "pages": ("쪽수", "면수", "pages", "page count", "extent"),
+    "won": ("정가", "가격", "price", "krw", "₩"),
+    "copies": ("판매 부수", "발행 부수", "copies sold", "copies"),
+}
+_UNIT_OF_LABEL = {name: unit for unit, names in _LABELS.items() for name in names}
+_LABEL_NAMES = "|".join(map(re.escape, sorted(_UNIT_OF_LABEL, key=len, reverse=True)))
 _QUANTITY = re.compile(
-    r"(?P<before>krw|₩|won)?\s?(?P<n>\d[\d,]*(?:\.\d+)?)"
+    rf"(?:(?P<before>{_LABEL_NAMES})\s{{0,2}}[:：]?\s{{0,2}}(?:krw\s?|₩\s?)?)?"
+    r"(?P<n>\d[\d,]*(?:\.\d+)?)"
     r"(?:\s*(?P<big>억|만|천|thousand|million|k\b)(?:\s*(?P<rest>\d[\d,]*))?)?"
     rf"(?:[\s-]?(?P<unit>{_NAMES}))?",
     re.IGNORECASE,
 )
+#: The first side of a trim size: 152 × 225.
+_SIDE = re.compile(r" ?[×xX] ?\d")
 _BIG = {"억": 10**8, "만": 10**4, "천": 1000, "thousand": 1000, "k": 1000, "million": 10**6}
 #: Fewer copies than this are the parts of a book: 부 means both.
 FEWEST_COPIES = 20
@@ -109,14 +120,17 @@ def quantities(text: str) -> list[Quantity]:
     masked = list(text)
     for date in taken:
         masked[date.start : date.end] = " " * (date.end - date.start)
-    return [_quantity(hit) for hit in _QUANTITY.finditer("".join(masked))]
+    plain = "".join(masked)
+    return [_quantity(hit, side=_SIDE.match(plain, hit.end()) is not None) for hit in _QUANTITY.finditer(plain)]
 
 
-def _quantity(hit: re.Match[str]) -> Quantity:
+def _quantity(hit: re.Match[str], *, side: bool) -> Quantity:
     value = _number(hit["n"])
     if hit["big"]:
         value = value * _BIG[hit["big"].lower()] + (_number(hit["rest"]) if hit["rest"] else 0)
-    unit = "won" if hit["before"] else _UNIT_OF.get((hit["unit"] or "").lower(), "")
+    unit = _UNIT_OF.get((hit["unit"] or "").lower(), "") or _UNIT_OF_LABEL.get((hit["before"] or "").lower(), "")
+    if side and not unit:
+        unit = "mm"
     if unit == "copies" and value < FEWEST_COPIES:
         unit = "parts"
     return Quantity(hit.start("n"), hit.end(), hit[0].strip(), value, unit)

@@ -40,10 +40,11 @@ _OTHER_NAMES = {
 }
 HEADINGS = {"ko": "출간기획서", "en": "Book proposal"}
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(\S.*)$")
 _TITLE = re.compile(r"『([^』\n]{1,120})』|《([^》\n]{1,120})》|(?<!\*)\*([^*\n]{1,120})\*(?!\*)|“([^”\n]{2,120})”")
 _MARKER = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+")
-_END = re.compile(r"[.!?。…]+[\"'”’)』》*]*(?=\s|$)")
+_DOTTED_DATE = re.compile(r"(?<!\d)(?:\d{4}\.\s?)?\d{1,2}\.\s?\d{1,2}\.")
+_END = re.compile(r"(?<![.!?。…])[.!?。…]+[\"'”’)』》*]*(?=\s|$)")
 
 
 def _plain(name: str) -> str:
@@ -86,7 +87,7 @@ def parse(text: str) -> list[Part]:
     for number, line in enumerate(text.splitlines(), 1):
         heading = _HEADING.match(line)
         if heading:
-            name = re.sub(r"^\d{1,2}[.)]\s*", "", heading[1])
+            name = re.sub(r"^\d{1,2}[.)]\s*", "", heading[1].strip("# "))
             parts.append(Part(_BY_NAME.get(_plain(name)), number))
         elif line.strip():
             parts[-1].lines.append(Line(number, line.strip()))
@@ -108,16 +109,18 @@ def unmarked(line: str) -> str:
     return _MARKER.sub("", line).strip()
 
 
+def _mask(hit: re.Match[str]) -> str:
+    return "가" * len(hit[0])
+
+
 def sentences(text: str) -> list[str]:
     """Split one line into sentences; marks inside a title and dots inside a date (2027. 6. 18.) do not end one."""
     text = unmarked(text)
-    masked = _TITLE.sub(lambda hit: "가" * len(hit[0]), text)
+    masked = _TITLE.sub(_mask, _DOTTED_DATE.sub(_mask, text))
     found, start = [], 0
     for end in _END.finditer(masked):
-        date = masked[end.start() - 1 : end.start()].isdigit() and masked[end.end() :].lstrip()[:1].isdigit()
-        if not date:
-            found.append(text[start : end.end()].strip())
-            start = end.end()
+        found.append(text[start : end.end()].strip())
+        start = end.end()
     found.append(text[start:].strip())
     return [sentence for sentence in found if any(ch.isalnum() for ch in sentence)]
 
