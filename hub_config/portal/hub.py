@@ -93,6 +93,20 @@ class Hub:
         path = f"api/contents/{lab}/{lab}.ipynb"
         return self._call("GET", name, path, token, params={"content": "0"}, timeout=20).status_code == 200
 
+    def sizes(self, name: str, token: str, folder: str) -> dict[str, int] | None:
+        """The files of a folder on a person's server and their bytes; None where the server does not answer."""
+        try:
+            answer = self._call("GET", name, f"api/contents/{folder}", token, params={"content": "1"}, timeout=10)
+        except ServerProblem:
+            return None
+        if answer.status_code == 404:
+            return {}
+        listed = _json(answer).get("content") if answer.status_code == 200 else None
+        if not isinstance(listed, list):
+            return None
+        files = [entry for entry in listed if isinstance(entry, dict) and isinstance(entry.get("size"), int)]
+        return {str(entry.get("name")): entry["size"] for entry in files}
+
     def fetch(self, name: str, token: str, course: str, lab: str) -> None:
         """Put a lab's files on a person's server, unless they lie there."""
         if self.has_notebook(name, token, lab):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def _read(file: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
+@cache
 def load() -> dict[str, Words]:
     """Both languages."""
     return {lang: Words(lang) for lang in LANGUAGES}

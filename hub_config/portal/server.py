@@ -5,6 +5,10 @@ The rule: the portal asks that server as the learner, and believes only the rece
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
@@ -19,6 +23,7 @@ from hub_config.portal.hub import PROBLEMS, ServerProblem
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learner
+from labs.manifest import Deliverable
 from labs.spec import FILE as SPEC_FILE
 from labs.spec import LabSpec
 
@@ -26,6 +31,14 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 UNREACHABLE = N_(
     "Your lab server could not be started or reached. Try again from your home page; if it goes on, tell your instructor."
 )
+
+
+@dataclass(frozen=True)
+class Item:
+    """A deliverable on the checklist; unknown where the server does not answer."""
+
+    deliverable: Deliverable
+    state: Literal["there", "missing", "too_large", "unknown"]
 
 
 @router.get("/learn/{course}/open/{lab}")
@@ -71,6 +84,7 @@ def hand_in(visit: Posted, course: str, lab: str) -> Response:
 
 def _hand_in(visit: Visit, course: str, lab: str, problem: ServerProblem | None = None) -> HTMLResponse:
     release = _release(visit, course, lab)
+    items = _checked(visit, _spec(visit, release))
     with reading(visit.site.engine) as session:
         visit.run = find_course(session, course)
         state = learner_state(session, course, visit.who.name, visit.now)
@@ -78,9 +92,30 @@ def _hand_in(visit: Visit, course: str, lab: str, problem: ServerProblem | None 
         if standing is None:
             raise UnknownWork("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
         return visit.page(
-            "hand_in.html", 409 if problem else 200, lab=standing, spec=_spec(visit, release),
+            "hand_in.html", 409 if problem else 200, lab=standing, items=items,
             problem=visit.t(PROBLEMS[problem.kind]) if problem else "", detail=problem.detail if problem else "",
         )  # fmt: skip
+
+
+def _checked(visit: Visit, spec: LabSpec | None) -> list[Item]:
+    """The deliverables, each with what lies on the learner's server now."""
+    deliverables = spec.deliverables if spec else ()
+    hub, lab = visit.site.hub, spec.lab if spec else ""
+    parents = {str(PurePosixPath(lab, found.path).parent) for found in deliverables}
+    folders = {parent: hub.sizes(visit.who.name, visit.token, parent) for parent in sorted(parents)}
+    items = []
+    for deliverable in deliverables:
+        path = PurePosixPath(lab, deliverable.path)
+        there = folders[str(path.parent)]
+        state = "unknown" if there is None else _state(there.get(path.name), deliverable.max_mb)
+        items.append(Item(deliverable, state))
+    return items
+
+
+def _state(size_bytes: int | None, max_mb: float) -> Literal["there", "missing", "too_large"]:
+    if size_bytes is None:
+        return "missing"
+    return "too_large" if size_bytes > max_mb * 1_000_000 else "there"
 
 
 def _release(visit: Visit, course: str, lab: str) -> Event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
@@ -66,15 +67,14 @@ class Site:
     runs: RunBoard = field(default_factory=RunBoard)
     limiter: GuessLimiter = field(default_factory=GuessLimiter)
     words: dict[str, Words] = field(default_factory=i18n.load)
-    environments: dict[str, Environment] = field(init=False)
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.environments = {lang: _environment(words) for lang, words in self.words.items()}
         parts = ((HERE / "static" / "portal.css").read_bytes(), self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
+@cache
 def _environment(words: Words) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -181,7 +181,7 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page."""
-        html = self.site.environments[self.words.lang].get_template(template).render(v=self, **values)
+        html = _environment(self.words).get_template(template).render(v=self, **values)
         return HTMLResponse(html, status)
 
     def go(self, *parts: str, query: str = "") -> RedirectResponse:

@@ -11,7 +11,7 @@ import pytest
 from test_portal_world import COURSE, ORIGIN, PREFIX, World, gateway, seeded_records, world
 
 from grader.records import attend
-from hub_config.portal.security import Seals, Session
+from hub_config.portal.security import Seals, Session, local_path
 from hub_config.portal.site import SESSION_COOKIE
 
 LEARN = f"{PREFIX}learn/{COURSE}"
@@ -82,6 +82,14 @@ def test_the_login_never_leads_to_another_address(world: World) -> None:
     browser, state = begin(world, "//evil.example/")
     back = browser.get(f"{PREFIX}oauth_callback", params={"code": "good", "state": state})
     assert back.headers["location"] == PREFIX
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "/\\evil.example", "https://evil.example/", "/a\r\nb: c", "", None]
+)
+def test_a_path_that_leads_away_is_not_followed(path: str | None) -> None:
+    assert local_path(path, "/", "/home") == "/home"
+    assert local_path("/learn/a?b=c", "/", "/home") == "/learn/a?b=c"
 
 
 @pytest.mark.parametrize("cookie", ["", "rubbish", "gAAAAABrubbish", "ⓧ"])

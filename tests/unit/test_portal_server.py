@@ -20,6 +20,7 @@ class Server:
     def __init__(self, *, ready: bool = True, fetched: bool = False) -> None:
         self.ready, self.fetched, self.fetches = ready, fetched, True
         self.asked: list[str] = []
+        self.listing = lambda: httpx.Response(404, json={"message": "No such directory"})
         self.submits: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True, "value": []})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -32,6 +33,8 @@ class Server:
             return httpx.Response(200, json={})
         if path == "api/contents/rough-cut/rough-cut.ipynb":
             return httpx.Response(200 if self.fetched else 404, json={})
+        if path == "api/contents/rough-cut":
+            return self.listing()
         assert dict(request.url.params) == {"course_id": COURSE, "assignment_id": "rough-cut"}
         if path == "assignments/fetch":
             self.fetched = self.fetches
@@ -82,6 +85,32 @@ def test_the_checklist_names_the_deliverables(world: World, server: Server) -> N
     page = world.browser("mina").get(PREFIX + HAND_IN).text
     for told in ("완성 영상", "final.mp4", "최대 60MB"):
         assert told in page
+
+
+def entries(*found: object) -> Callable[[], httpx.Response]:
+    return lambda: httpx.Response(200, json={"type": "directory", "content": list(found)})
+
+
+@pytest.mark.parametrize(
+    ("listing", "told"),
+    [
+        (entries({"name": "final.mp4", "size": 1000}), ">있음<"),
+        (entries({"name": "other.mp4", "size": 1000}), ">없음<"),
+        (entries({"name": "final.mp4", "size": 60_000_001}), ">용량 초과<"),
+        (entries({"name": "final.mp4", "size": "1"}, 7, None), ">없음<"),
+        (lambda: httpx.Response(404, json={"message": "No such directory"}), ">없음<"),
+        (lambda: httpx.Response(424, json={}), "파일을 확인하지 못했습니다."),
+        (lambda: httpx.Response(200, json={"content": None}), "파일을 확인하지 못했습니다."),
+        (lambda: (_ for _ in ()).throw(httpx.ReadTimeout("slow")), "파일을 확인하지 못했습니다."),
+    ],
+)
+def test_the_checklist_looks_at_the_learners_files(
+    world: World, server: Server, listing: Callable[[], httpx.Response], told: str
+) -> None:
+    server.listing = listing
+    page = world.browser("mina").get(PREFIX + HAND_IN)
+    assert page.status_code == 200
+    assert told in page.text
 
 
 def test_a_release_without_a_usable_description_can_still_be_handed_in(world: World, server: Server) -> None:
