@@ -6,7 +6,7 @@ through a release or a submission that the caller may see.
 
 # No postponed annotations here: FastAPI reads the routes' own, which name things of the enclosing function.
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -97,8 +97,15 @@ def make_router(records: Records) -> APIRouter:
         return _file(records.blobs, manifest, sha256)
 
     @router.post("/courses/{course}/labs/{lab}/submissions", status_code=201)
-    def submit(course: str, lab: str, who: Who, files: Annotated[list[UploadFile], File()]) -> dict[str, Any]:
+    def submit(
+        course: str, lab: str, who: Who, files: Annotated[tuple[UploadFile, ...], File()] = ()
+    ) -> dict[str, Any]:
         who.must_be_learner(course)
+        if not files:
+            raise BadUpload(
+                "제출할 파일이 없습니다. 실습을 저장한 뒤 다시 제출하세요.",
+                "there is no file to hand in: save the lab first",
+            )
         manifest = _store(records.blobs, files)
         with writing(records.engine) as session:
             run = find_course(session, course)
@@ -173,7 +180,7 @@ def _feedback_by_submission(session: Any, course: str) -> dict[str, dict[str, st
     return {e.payload["submission"]: {"html": e.payload["html"], "results": e.payload["results"]} for e in found}
 
 
-def _store(blobs: BlobStore, files: list[UploadFile]) -> Manifest:
+def _store(blobs: BlobStore, files: Sequence[UploadFile]) -> Manifest:
     """Check every name before anything is stored."""
     named = [(upload, checked_path(upload.filename or "")) for upload in files]
     return manifest_of([blobs.put(upload.file, path) for upload, path in named])

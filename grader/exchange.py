@@ -50,6 +50,12 @@ class RecordsClient:
             trust_env=False,
         )
 
+    def __enter__(self) -> RecordsClient:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.http.close()
+
     def call(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One request; Refusal says in the user's language what went wrong."""
         try:
@@ -97,9 +103,7 @@ class RecordsClient:
 class Exchange(abc.Exchange):  # type: ignore[misc]
     """What the eight share: the client, and refusals that become nbgrader's own failures."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.client = RecordsClient()
+    client: RecordsClient
 
     @property
     def course(self) -> str:
@@ -111,7 +115,8 @@ class Exchange(abc.Exchange):  # type: ignore[misc]
 
     def start(self) -> Any:
         try:
-            return super().start()
+            with RecordsClient() as self.client:
+                return super().start()
         except Refusal as refusal:
             self.fail(str(refusal))
 
@@ -242,6 +247,10 @@ class Collect(Exchange, abc.ExchangeCollect):  # type: ignore[misc]
 
 
 class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[misc]
+    def __init__(self, *args: Any, authentictor: Any = None, **kwargs: Any) -> None:
+        # nbgrader 0.9.6 passes the authenticator under this misspelt name.
+        super().__init__(*args, **{"authenticator": authentictor, **kwargs})
+
     def copy_files(self) -> None:
         """Report the gradebook's scores and hand each learner the feedback on what was graded."""
         with Gradebook(self.coursedir.db_url, self.course) as gradebook:

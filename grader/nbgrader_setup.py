@@ -29,7 +29,7 @@ EXCHANGE = {
 AUTOGRADE = [
     "grader.engine.preprocessors.RecordCriteria",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
-    "nbconvert.preprocessors.SanitizeHTML",
+    "nbconvert.preprocessors.sanitize.SanitizeHTML",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "grader.engine.preprocessors.RequireReview",

@@ -99,7 +99,8 @@ def _grade_one(api: Any, root: Path, course: str, lab: str, learner: str, checke
         receipt = receipt_id(root / "autograded" / learner / lab) or ""
         with Gradebook(api.coursedir.db_url, course) as gradebook:
             grade = report_of(gradebook, lab, learner, receipt, _note(root, learner, lab))
-        RecordsClient().call("POST", f"/courses/{course}/grades", json=grade.model_dump(mode="json"))
+        with RecordsClient() as records:
+            records.call("POST", f"/courses/{course}/grades", json=grade.model_dump(mode="json"))
     except Exception as error:  # one submission must not stop the others
         log.exception("grading %s of %s", lab, learner)
         return f"{type(error).__name__}: {error}"
