@@ -16,7 +16,7 @@ from grader import codes
 from grader.attendance import Mark, TrainingDay
 from grader.records import attend, journal
 from grader.records.attend import Refused
-from grader.records.db import reading, writing
+from grader.records.db import writing
 from grader.records.models import CourseRun, Event
 from grader.records.state import LearnerState, course_state, find_course
 from hub_config.portal.pages import PageRoute
@@ -56,7 +56,7 @@ def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
     """The class at a glance: who is here, and where everybody stands."""
     as_instructor(visit, course)
     calls = visit.site.gateway.calls(course, visit.token)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
         day = attend.today_of(state.run, visit.now)
@@ -82,7 +82,7 @@ def class_code_now(visit: SignedIn, course: str) -> HTMLResponse:
 
 def _code(visit: Visit, course: str, template: str) -> HTMLResponse:
     as_instructor(visit, course)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         run = visit.run = find_course(session, course)
         day, now = attend.today_of(run, visit.now), visit.now
         code = codes.code_at(visit.site.settings.secret.get_secret_value(), course, day.date, now) if day else ""
@@ -119,7 +119,7 @@ def correct(visit: Posted, course: str, form: Annotated[CorrectionForm, Form()])
 
 
 def _correction(visit: Visit, course: str, form: CorrectionForm, problem: str = "") -> HTMLResponse:
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         visit.run = find_course(session, course)
         today = visit.now.astimezone(visit.zone).date()
         days = [row.day for row in visit.run.days if row.day <= today][::-1]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from grader.records.db import reading
 from grader.records.models import CourseLab
 from grader.records.state import LabState, LearnerState, course_state, find_course
 from grader.records.work import UnknownWork
@@ -30,7 +29,7 @@ class Work:
 def lab_of_class(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
     """Who handed in what, and the buttons for grading and for releasing feedback."""
     as_instructor(visit, course)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
         row = _lab(visit, lab)
@@ -48,7 +47,7 @@ def lab_of_class(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
 def run_now(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
     """The part of the lab's page that tells how a run goes."""
     as_instructor(visit, course)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         visit.run = find_course(session, course)
         return visit.page("_run.html", lab=_lab(visit, lab), run=visit.site.runs.latest(course, lab))
 
@@ -67,7 +66,7 @@ def release_feedback(visit: Posted, course: str, lab: str) -> RedirectResponse:
 
 def _start(visit: Visit, kind: Kind, course: str, lab: str) -> RedirectResponse:
     as_instructor(visit, course)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         visit.run = find_course(session, course)
         _lab(visit, lab)
     settings = visit.site.settings

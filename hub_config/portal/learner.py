@@ -14,7 +14,7 @@ from grader.attendance import Mark, TrainingDay
 from grader.feedback import Feedback
 from grader.records import attend, journal, work
 from grader.records.attend import Refused
-from grader.records.db import reading, writing
+from grader.records.db import writing
 from grader.records.state import LabState, LearnerState, find_course, learner_state
 from grader.records.work import Receipt, UnknownWork
 from grader.roles import Forbidden
@@ -65,7 +65,7 @@ def _today(
 ) -> HTMLResponse:
     budget = visit.site.gateway.budget(course, visit.token)
     calls = visit.site.gateway.calls(course, visit.token)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         visit.run = find_course(session, course)
         state = learner_state(session, course, visit.who.name, visit.now)
         if state is None:
@@ -110,7 +110,7 @@ def progress(visit: Visit, state: LearnerState) -> str:
 @router.get("/learn/{course}/receipts/{submission}")
 def receipt(visit: SignedIn, course: str, submission: str, new: str = "") -> HTMLResponse:
     """The proof of what was handed in, to read and to print."""
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         found = _visible(visit, session, course, submission)
         visit.run = find_course(session, course)
         rows = {row.lab_id: row for row in visit.run.labs}
@@ -122,7 +122,7 @@ def receipt(visit: SignedIn, course: str, submission: str, new: str = "") -> HTM
 @router.get("/learn/{course}/feedback/{submission}")
 def feedback(visit: SignedIn, course: str, submission: str) -> HTMLResponse:
     """What a submission got, criterion by criterion."""
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         found = _visible(visit, session, course, submission)
         visit.run = find_course(session, course)
         told = _feedback(visit, session, course, submission)
@@ -133,7 +133,7 @@ def feedback(visit: SignedIn, course: str, submission: str) -> HTMLResponse:
 @router.get("/learn/{course}/feedback/{submission}/pictures/{criterion}/{index}")
 def picture(visit: SignedIn, course: str, submission: str, criterion: str, index: int) -> Response:
     """A finding's picture, served as a file of its own because pages carry no inline data."""
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         _visible(visit, session, course, submission)
         told = _feedback(visit, session, course, submission)
     findings = next((c.findings for c in told.criteria if c.id == criterion), ())

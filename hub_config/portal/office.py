@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 
 from grader.records import attend, journal, work
-from grader.records.db import reading
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.i18n import N_
@@ -49,7 +48,7 @@ class Line:
 def office(visit: SignedIn, institution: str) -> HTMLResponse:
     """The institution's course runs and the state of the journal."""
     as_office(visit, institution)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         found = session.get(Institution, institution)
         if found is None:
             raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
@@ -63,7 +62,7 @@ def office(visit: SignedIn, institution: str) -> HTMLResponse:
 def decisions(visit: SignedIn, institution: str, course: str) -> HTMLResponse:
     """Each learner's decision, its requirements, and the events they rest on."""
     as_office(visit, institution)
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         visit.run = find_course(session, course)
         if visit.run.institution_id != institution:
             raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")

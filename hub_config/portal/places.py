@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from grader.records.db import reading
 from grader.records.models import CourseRun, Institution
 from grader.roles import Caller
 from hub_config.portal.i18n import N_
@@ -25,11 +25,10 @@ class Place:
     url: str
 
 
-def places(engine: Engine, who: Caller, url: Callable[..., str]) -> list[Place]:
+def places(session: Session, who: Caller, url: Callable[..., str]) -> list[Place]:
     """Every place of a caller's: teaching first, because who teaches and learns comes to teach."""
-    with reading(engine) as session:
-        runs = {run.id: _title(run) for run in session.scalars(select(CourseRun))}
-        offices = {row.id: _title(row) for row in session.scalars(select(Institution))}
+    runs = {run.id: _title(run) for run in session.scalars(select(CourseRun))}
+    offices = {row.id: _title(row) for row in session.scalars(select(Institution))}
     return [
         *(Place(TEACHING, runs[c], url("class", c)) for c in who.courses("formgrade") if c in runs),
         *(Place(LEARNING, runs[c], url("learn", c)) for c in who.courses("nbgrader") if c in runs),

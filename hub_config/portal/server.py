@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
 from grader.records import work
 from grader.records.blobs import Manifest
-from grader.records.db import reading
 from grader.records.models import Event
 from grader.records.state import find_course, learner_state
 from grader.records.work import UnknownWork
@@ -42,8 +42,12 @@ class Item:
 
 
 @router.get("/learn/{course}/open/{lab}")
-def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") -> Response:
+async def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") -> Response:
     """Start the learner's server where needed, put the lab there, and go to its notebook."""
+    return await to_thread.run_sync(_open, visit, course, lab, bool(started), limiter=visit.site.waiting)
+
+
+def _open(visit: Visit, course: str, lab: str, started: bool) -> Response:
     as_learner(visit, course)
     _release(visit, course, lab)
     hub, name = visit.site.hub, visit.who.name
@@ -59,15 +63,19 @@ def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") -> Respo
 
 
 @router.get("/learn/{course}/hand-in/{lab}")
-def before_handing_in(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
+async def before_handing_in(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
     """The checklist before handing in."""
     as_learner(visit, course)
-    return _hand_in(visit, course, lab)
+    return await to_thread.run_sync(_hand_in, visit, course, lab, limiter=visit.site.waiting)
 
 
 @router.post("/learn/{course}/hand-in/{lab}")
-def hand_in(visit: Posted, course: str, lab: str) -> Response:
+async def hand_in(visit: Posted, course: str, lab: str) -> Response:
     """Hand in from the learner's server and show the receipt."""
+    return await to_thread.run_sync(_submit, visit, course, lab, limiter=visit.site.waiting)
+
+
+def _submit(visit: Visit, course: str, lab: str) -> Response:
     as_learner(visit, course)
     _release(visit, course, lab)
     before, problem = _receipts(visit, course, lab), ServerProblem("slow")
@@ -85,7 +93,7 @@ def hand_in(visit: Posted, course: str, lab: str) -> Response:
 def _hand_in(visit: Visit, course: str, lab: str, problem: ServerProblem | None = None) -> HTMLResponse:
     release = _release(visit, course, lab)
     items = _checked(visit, _spec(visit, release))
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         visit.run = find_course(session, course)
         state = learner_state(session, course, visit.who.name, visit.now)
         standing = next((found for found in state.labs if found.lab.lab_id == lab), None) if state else None
@@ -119,7 +127,7 @@ def _state(size_bytes: int | None, max_mb: float) -> Literal["there", "missing",
 
 
 def _release(visit: Visit, course: str, lab: str) -> Event:
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         find_course(session, course)
         event = work.released(session, course, lab)
     if event is None:
@@ -128,7 +136,7 @@ def _release(visit: Visit, course: str, lab: str) -> Event:
 
 
 def _receipts(visit: Visit, course: str, lab: str) -> list[str]:
-    with reading(visit.site.engine) as session:
+    with visit.records() as session:
         return [receipt.id for receipt in work.submissions(session, course, lab=lab, learner=visit.who.name)]
 
 

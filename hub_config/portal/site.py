@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from functools import cache
@@ -10,15 +12,18 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session as DatabaseSession
 
 from grader.attendance import EVENT_TEXT, STATUS_TEXT
 from grader.completion import OUTCOME_TEXT
 from grader.records.attend import GuessLimiter, zone
 from grader.records.blobs import BlobStore
+from grader.records.db import reading
 from grader.records.models import CourseRun
 from grader.roles import Caller, Forbidden
 from hub_config.portal import i18n
@@ -33,6 +38,7 @@ from labs.texts import Text
 
 HERE = Path(__file__).parent
 SESSION_COOKIE = "practicum-portal"
+MOST_WAITING = 64
 
 
 class Identity(Protocol):
@@ -66,6 +72,9 @@ class Site:
     seals: Seals
     runs: RunBoard = field(default_factory=RunBoard)
     limiter: GuessLimiter = field(default_factory=GuessLimiter)
+    #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
+    #: which would have none left to take it when a whole class hands in at once.
+    waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MOST_WAITING))
     words: dict[str, Words] = field(default_factory=i18n.load)
     version: str = field(init=False)
 
@@ -107,6 +116,7 @@ class Visit:
     caller: Caller | None = None
     session: Session | None = None
     run: CourseRun | None = None
+    database: DatabaseSession | None = None
 
     @property
     def who(self) -> Caller:
@@ -149,7 +159,22 @@ class Visit:
     @property
     def places(self) -> list[Place]:
         """Where the caller may go."""
-        return places(self.site.engine, self.caller, self.url) if self.caller else []
+        if self.caller is None:
+            return []
+        if self.database is not None:
+            return places(self.database, self.caller, self.url)
+        with self.records() as database:
+            return places(database, self.caller, self.url)
+
+    @contextmanager
+    def records(self) -> Iterator[DatabaseSession]:
+        """Read the records; a request never holds two connections, or a full class could wait for itself."""
+        with reading(self.site.engine) as database:
+            self.database = database
+            try:
+                yield database
+            finally:
+                self.database = None
 
     @property
     def csrf(self) -> str:

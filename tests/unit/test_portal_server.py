@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 
 import httpx
 import pytest
-from test_portal_world import COURSE, PREFIX, World, seeded_records, world
+from test_portal_world import COURSE, ORIGIN, PREFIX, World, seeded_records, world
 
 OPEN, HAND_IN = f"{PREFIX}learn/{COURSE}/open/rough-cut", f"learn/{COURSE}/hand-in/rough-cut"
 NOTEBOOK = "/user/mina/lab/tree/rough-cut/rough-cut.ipynb"
@@ -199,3 +201,31 @@ def test_what_a_server_says_is_text_and_short(world: World, server: Server) -> N
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "x" * 400 not in page
+
+
+async def test_a_class_that_hands_in_at_once_leaves_the_process_free_to_take_it(world: World, server: Server) -> None:
+    released, begun = threading.Event(), threading.Semaphore(0)
+
+    def submit() -> httpx.Response:
+        begun.release()
+        assert released.wait(30)
+        return httpx.Response(200, json={"success": True})
+
+    server.submits = submit
+    cookies = dict(world.browser("mina").cookies)
+    form = {"csrf": world.site.seals.csrf(world.session)}
+    transport = httpx.ASGITransport(world.app)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, cookies=cookies) as client:
+        sent = [
+            asyncio.create_task(client.post(PREFIX + HAND_IN, data=form, headers={"origin": ORIGIN})) for _ in range(50)
+        ]
+        try:
+            for _ in range(50):
+                assert await asyncio.to_thread(begun.acquire, timeout=20)
+            # A page of the ordinary kind, as the records service's are: it needs a thread too.
+            health = await asyncio.wait_for(client.get(f"{PREFIX}health"), 10)
+            assert health.status_code == 200
+        finally:
+            released.set()
+            answers = await asyncio.gather(*sent)
+    assert {answer.status_code for answer in answers} == {409}
