@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,8 @@ from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_reco
 from grader.records import attend
 from grader.records.db import reading
 from grader.records.state import learner_state
+from hub_config.portal import instructor
+from hub_config.portal.refusals import REFUSALS
 from hub_config.portal.runs import RunBoard
 
 CLASS = f"class/{COURSE}"
@@ -215,3 +218,10 @@ def test_the_office_sees_its_runs_and_a_broken_journal(world: World) -> None:
         connection.execute(text("UPDATE event SET actor = 'somebody' WHERE seq = 1"))
     for path in ("office/hanbit", f"office/hanbit/{COURSE}"):
         assert "기록 원장의 무결성이 깨졌습니다" in office.get(PREFIX + path).text
+
+
+def test_every_refusal_of_the_records_has_its_sentence() -> None:
+    sources = [Path(module.__file__).read_text("utf-8") for module in (attend, instructor)]
+    reasons = {reason for source in sources for reason in re.findall(r'Refused\("(\w+)"\)', source)}
+    assert len(reasons) >= 8
+    assert reasons == set(REFUSALS)
