@@ -270,7 +270,7 @@ class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[mi
         with contextlib.suppress(MissingEntry):
             report = report_of(gradebook, self.lab, learner, receipt)
             self.client.call("POST", f"/courses/{self.course}/grades", json=report.model_dump(mode="json"))
-            feedback: Feedback = feedback_of(gradebook, self.lab, learner, autograded, report)
+            feedback: Feedback = feedback_of(gradebook, self.lab, learner, Path(self.coursedir.root), report)
             files = {"page": ("page.html", page.read_bytes()), "results": ("results.json", feedback.model_dump_json())}
             self.client.call("POST", f"/courses/{self.course}/submissions/{receipt}/feedback", files=files)
             self.log.info("Released feedback: %s %s", learner, self.lab)

@@ -38,6 +38,7 @@ c.JupyterHub.services = services(settings)
 jupyterlab.write_configurations(settings.data / "run" / "jupyter")
 c.JupyterHub.spawner_class = SandboxSpawner
 c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
+c.JupyterHub.allow_named_servers = True  # an instructor's: one for each course
 c.Spawner.default_url = "/lab"
 c.Spawner.environment = {"PRACTICUM_GATEWAY_URL": settings.gateway_url, "PRACTICUM_RECORDS_URL": settings.records_url,
                          "PRACTICUM_FONTS": str(assets.fonts())}  # fmt: skip

@@ -17,14 +17,17 @@ from traitlets import Dict, Unicode
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
-COURSE_ROOT = "/srv/courses"
 #: What of the Hub's environment variables a server gets; everything else stays outside.
 PREFIXES = ("JUPYTERHUB_", "PRACTICUM_", "OPENAI_", "JUPYTER_", "MEM_", "CPU_")
 
 
 class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
-    """Starts each server in bubblewrap; instructors also get their courses' folders."""
+    """Starts each server in bubblewrap; an instructor's also shows the course's folder.
 
+    An instructor of several courses has a named server for each: nbgrader's formgrader knows one course at a time.
+    """
+
+    port: int
     homes = Unicode(help="The folder of all homes.").tag(config=True)
     courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
     jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
@@ -54,17 +57,21 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if courses and (gateway := kept.get("PRACTICUM_GATEWAY_URL")):
             kept["OPENAI_BASE_URL"] = f"{gateway}/{courses[0]}/-/v1"
             kept["OPENAI_API_KEY"] = kept.get("JUPYTERHUB_API_TOKEN", "")
-        if self.taught():
-            kept["PRACTICUM_COURSE"] = self.taught()[0]
-            kept["PRACTICUM_COURSE_ROOT"] = f"{COURSE_ROOT}/{self.taught()[0]}"
+        if course := self.graded_course:
+            kept["PRACTICUM_COURSE"] = course
+            kept["PRACTICUM_COURSE_ROOT"] = f"{self.home_inside}/courses/{course}"
         return kept
+
+    @property
+    def home_inside(self) -> str:
+        return f"/home/{self.user.name}"
 
     def sandbox(self) -> Sandbox:
         """What this person's server may see."""
         home = Path(self.homes) / self.user.name
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        role = "instructor" if self.taught() else "learner"
-        inside = f"/home/{self.user.name}"
+        course, inside = self.graded_course, self.home_inside
+        role = "instructor" if course else "learner"
         return Sandbox(
             read_only=[
                 (Path(self.jupyter_config) / f"{role}-{self.language}", JUPYTER_CONFIG),
@@ -72,9 +79,10 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             ],
             writable=[
                 (home, inside),
-                *((Path(self.courses) / course, f"{COURSE_ROOT}/{course}") for course in self.taught()),
+                # Formgrader serves only what lies below the server's own root.
+                *([(Path(self.courses) / course, f"{inside}/courses/{course}")] if course else []),
             ],
-            hidden=[] if self.taught() else lab_folders(),
+            hidden=[] if course else lab_folders(),
             env=self.get_env(),
             cwd=inside,
             home=inside,
@@ -89,7 +97,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             raise missing(why)
         self.port = self.port or random_port()
         sandbox = self.sandbox()
-        log = Path(self.homes).parent / "logs" / f"server-{self.user.name}.log"
+        log = Path(self.homes).parent / "logs" / f"server-{self.user.name}{self.name and '-'}{self.name}.log"
         with log.open("ab") as out:
             self.proc = Popen(
                 sandbox.command([*self.cmd, *self.get_args()]),

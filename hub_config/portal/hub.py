@@ -73,9 +73,15 @@ class Hub:
         token = _json(answer).get("access_token") if answer.status_code == 200 else None
         return token if isinstance(token, str) and token else None
 
-    def spawn_url(self, name: str, next_path: str) -> str:
+    def spawn_url(self, name: str, next_path: str, server: str = "") -> str:
         """The Hub's page that starts a server, or goes straight on where it runs."""
-        return f"{self._settings.base_path}hub/spawn/{quote(name, safe='@')}?{urlencode({'next': next_path})}"
+        whose = "/".join(quote(part, safe="@") for part in (name, server) if part)
+        return f"{self._settings.base_path}hub/spawn/{whose}?{urlencode({'next': next_path})}"
+
+    def formgrader_url(self, name: str, course: str, lab: str) -> str:
+        """Formgrader on a course's lab, in the server that an instructor has for that course."""
+        path = self.user_path(name, f"{course}/formgrader/gradebook/{lab}/{lab}/")
+        return self.spawn_url(name, path, course)
 
     def user_path(self, name: str, rest: str) -> str:
         """A path on a person's own server."""

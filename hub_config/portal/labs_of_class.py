@@ -36,10 +36,9 @@ def lab_of_class(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
         works = [
             Work(learner, found) for learner in state.learners for found in learner.labs if found.lab.lab_id == lab
         ]
-        formgrader = visit.site.hub.user_path(visit.who.name, "formgrader")
         return visit.page(
             "lab.html", lab=row, works=works, at=lab, run=visit.site.runs.latest(course, lab),
-            formgrader=visit.site.hub.spawn_url(visit.who.name, formgrader),
+            formgrader=visit.site.hub.formgrader_url(visit.who.name, course, lab),
         )  # fmt: skip
 
 

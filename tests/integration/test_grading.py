@@ -149,6 +149,7 @@ def test_the_whole_way_of_a_grade(classroom: Classroom) -> None:
     )
     comments = {criterion["id"]: criterion["comment"] for criterion in results["criteria"]}
     assert "또렷" in comments["editor-wants-it"]
+    assert all(criterion["findings"] for criterion in results["criteria"] if criterion["id"] != "editor-wants-it")
     with reading(classroom.engine) as session:
         assert journal.verify(session) is None
 

@@ -1,0 +1,294 @@
+"""The whole way in a real browser: a learner, an instructor and the institution, in Korean once and in English once.
+
+With PRACTICUM_TOUR set to a folder the screenshots go there; they are the README's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import Installation
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
+from sqlalchemy import create_engine
+
+from grader.records import journal
+from grader.records.db import reading
+from grader.records.state import LearnerState, learner_state
+from labs.build import build_notebook
+from labs.catalog import find_lab
+
+pytestmark = pytest.mark.browser
+LAB = "rough-cut"
+PASSWORD = "practicum-demo"
+#: What the portal says, by language.
+WORDS = {
+    "ko": {"check_in": "입실하기", "check_out": "퇴실하기", "hand_in": "지금 제출", "grade": "채점", "release": "피드백 공개", "completed": "수료"},
+    "en": {"check_in": "Check in", "check_out": "Check out", "hand_in": "Hand in now", "grade": "Grade", "release": "Release feedback",
+           "completed": "completed"},
+}  # fmt: skip
+
+
+@dataclass
+class Person:
+    """Somebody at their own browser."""
+
+    login: str
+    page: Page
+    site: Installation
+    shots: Path
+    lang: str
+
+    def go(self, path: str) -> None:
+        self.page.goto(f"{self.site.url}/services/portal/{path}")
+
+    def shot(self, name: str) -> None:
+        self.page.screenshot(path=self.shots / f"{self.lang}-{name}.png", full_page=True)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.fixture
+def enter(practicum: Installation, browser: Browser, tmp_path: Path) -> Iterator[Callable[[str, str], Person]]:
+    """Log somebody in, in a browser of their own; a page that calls outside or breaks fails the test."""
+    contexts: list[BrowserContext] = []
+    troubles: list[str] = []
+    shots = Path(os.environ.get("PRACTICUM_TOUR", tmp_path / "shots"))
+    shots.mkdir(parents=True, exist_ok=True)
+
+    def log_in(login: str, lang: str) -> Person:
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900}, locale="ko-KR" if lang == "ko" else "en-US"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: _note_outside(request.url, practicum.url, troubles))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(practicum.url)
+        page.fill("#username_input", login)
+        page.fill("#password_input", PASSWORD)
+        page.click("#login_submit")
+        page.wait_for_url(re.compile("/services/portal/(learn|class|office)"))
+        if lang == "en" and page.locator("html").get_attribute("lang") != "en":
+            page.get_by_role("link", name="English").click()
+        return Person(login, page, practicum, shots, lang)
+
+    yield log_in
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def _note_outside(url: str, home: str, troubles: list[str]) -> None:
+    if not url.startswith((home, home.replace("http", "ws"), "data:", "blob:")):
+        troubles.append(f"request to outside: {url}")
+
+
+def state_of(site: Installation, course: str, login: str) -> LearnerState:
+    engine = create_engine(f"sqlite:///{site.data / 'records' / 'records.db'}")
+    with reading(engine) as session:
+        state = learner_state(session, course, login, datetime.now(UTC))
+        assert journal.verify(session) is None
+    engine.dispose()
+    assert state is not None
+    return state
+
+
+def code_on_screen(teacher: Person, course: str) -> str:
+    teacher.go(f"class/{course}/code")
+    return "".join(re.findall(r"\d", teacher.page.locator(".code").inner_text()))
+
+
+def check(learner: Person, teacher: Person, course: str, button: str) -> None:
+    learner.go(f"learn/{course}")
+    learner.page.get_by_role("textbox").fill(code_on_screen(teacher, course))
+    learner.press(WORDS[learner.lang][button])
+    learner.page.wait_for_load_state("networkidle")
+
+
+def open_lab(learner: Person, course: str) -> None:
+    """Press Open: the server starts, the lab is fetched, its notebook opens."""
+    learner.go(f"learn/{course}/open/{LAB}")
+    learner.page.wait_for_url(re.compile(rf"/user/{learner.login}/lab"), timeout=120_000)
+
+
+def until_idle(page: Page) -> None:
+    """Wait until the notebook stands and its kernel has nothing to do."""
+    page.locator(".jp-Notebook").wait_for(timeout=120_000)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=120_000)
+
+
+def run_all(page: Page) -> None:
+    """Choose Run All Cells until the first cell has its number: pressed before the kernel listens, it runs nothing."""
+    for _ in range(5):
+        page.locator(".lm-MenuBar-item").nth(3).click()
+        page.locator("li[data-command='runmenu:run-all']").click()
+        try:
+            page.locator(".jp-CodeCell .jp-InputPrompt", has_text=re.compile(r"\[(\*|1)\]")).first.wait_for(
+                timeout=10_000
+            )
+        except TimeoutError:
+            continue
+        return
+    raise AssertionError("the notebook does not run")
+
+
+def do_the_lab(learner: Person) -> Path:
+    """Fill in the reference answers as a learner would type them, and run every cell with the AI behind the gateway."""
+    work = learner.site.data / "homes" / learner.login / LAB
+    until_idle(learner.page)
+    learner.shot("learner-lab")
+    nbformat.write(build_notebook(find_lab(LAB), "ko" if learner.lang == "ko" else "en"), work / f"{LAB}.ipynb")
+    learner.page.goto(f"{learner.site.url}/user/{learner.login}/lab/tree/{LAB}/{LAB}.ipynb")
+    until_idle(learner.page)
+    run_all(learner.page)
+    deadline = time.monotonic() + 300
+    while not (work / "ai_disclosure.md").is_file() and time.monotonic() < deadline:
+        learner.page.wait_for_timeout(500)
+    until_idle(learner.page)
+    learner.page.keyboard.press("Control+s")
+    return work
+
+
+def review_by_hand(teacher: Person, course: str) -> None:
+    """Give the manual criterion its points in nbgrader's formgrader, in the instructor's own server."""
+    page = teacher.page
+    page.goto(
+        f"{teacher.site.url}/hub/spawn/{teacher.login}?next=/hub/user/{teacher.login}/formgrader/gradebook/{LAB}/{LAB}/"
+    )
+    page.wait_for_url(re.compile("/formgrader/gradebook/"), timeout=120_000)
+    page.locator("a[href*='/formgrader/submissions/']").first.click()
+    page.wait_for_url(re.compile("/formgrader/submissions/"))
+    frame = page
+    score = frame.locator("input.score:not([disabled])").last
+    score.fill("20")
+    score.press("Tab")
+    page.wait_for_timeout(1500)
+    teacher.shot("instructor-formgrader")
+    page.goto(f"{teacher.site.url}/services/portal/class/{course}/labs/{LAB}")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("lang", "course", "login"), [("ko", "ai-work-ko", "haneul"), ("en", "ai-work-en", "alex")])
+def test_the_whole_way(
+    practicum: Installation, enter: Callable[[str, str], Person], lang: str, course: str, login: str
+) -> None:
+    learner, teacher = enter(login, lang), enter("minsu", lang)
+    words = WORDS[lang]
+    teacher.go(f"class/{course}/code")
+    teacher.shot("instructor-code")
+
+    # Check in with the code on the screen; a wrong one is refused in a sentence.
+    learner.go(f"learn/{course}")
+    learner.shot("learner-today")
+    learner.page.get_by_role("textbox").fill("000000")
+    learner.press(words["check_in"])
+    expect(learner.page.get_by_role("alert")).to_be_visible()
+    check(learner, teacher, course, "check_in")
+    expect(learner.page.get_by_role("button", name=words["check_out"])).to_be_visible()
+
+    # Work on the lab, with AI, and hand in.
+    open_lab(learner, course)
+    work = do_the_lab(learner)
+    learner.shot("learner-notebook")
+    names = {path.name for path in work.iterdir()}
+    assert {"final.mp4", f"captions.{lang}.srt", "cutlist.json", "ai_disclosure.md", "evidence.json"} <= names
+    learner.go(f"learn/{course}/hand-in/{LAB}")
+    learner.shot("learner-hand-in")
+    learner.press(words["hand_in"])
+    learner.page.wait_for_url(re.compile("/receipts/"))
+    learner.shot("learner-receipt")
+    check(learner, teacher, course, "check_out")
+
+    # Grade, review by hand, release feedback.
+    teacher.go(f"class/{course}/labs/{LAB}")
+    teacher.press(words["grade"])
+    teacher.page.locator(".notice.good").wait_for(timeout=180_000)
+    graded = state_of(practicum, course, login).labs[0]
+    assert graded.step == "review"
+    assert graded.grade is not None
+    assert graded.grade.payload["points"] == graded.grade.payload["max_points"] - 20, graded.grade.payload
+    review_by_hand(teacher, course)
+    teacher.press(words["release"])
+    teacher.page.locator(".notice.good").wait_for(timeout=180_000)
+    teacher.shot("instructor-lab")
+    assert state_of(practicum, course, login).decision.outcome != "completed"  # today's attendance is still missing
+
+    # The day was short: the instructor corrects it, with a reason.
+    teacher.go(f"class/{course}/correct?learner={login}&day={datetime.now(UTC).astimezone().date()}")
+    today = state_of(practicum, course, login).attendance.verdicts[-1].date.isoformat()
+    teacher.page.select_option("#day", today)
+    teacher.page.fill("#check_in", "09:00")
+    teacher.page.fill("#check_out", "18:00")
+    teacher.page.fill(
+        "#reason", "실습실 단말기 점검으로 늦게 기록됨" if lang == "ko" else "recorded late: the terminal was serviced"
+    )
+    teacher.shot("instructor-correction")
+    teacher.page.locator("main form button[type=submit]").click()
+    teacher.page.wait_for_load_state("networkidle")
+    teacher.go(f"class/{course}")
+    teacher.shot("instructor-roster")
+
+    # The learner reads the feedback; the institution sees the decision and what it rests on.
+    learner.go(f"learn/{course}")
+    learner.shot("learner-completed")
+    learner.page.locator("a[href*='/feedback/']").first.click()
+    learner.shot("learner-feedback")
+    office = enter("jiwon", lang)
+    office.go(f"office/demo/{course}")
+    for summary in office.page.locator("details summary").all()[:2]:
+        summary.click()
+    office.shot("institution-decisions")
+    decision = state_of(practicum, course, login).decision
+    assert decision.outcome == "completed", decision
+    assert {requirement.id for requirement in decision.requirements} == {"attendance", f"lab:{LAB}"}
+    assert len(decision.rests_on) >= 6
+
+
+def test_on_a_phone_nothing_scrolls_sideways(practicum: Installation, browser: Browser, tmp_path: Path) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="ko-KR")
+    page = context.new_page()
+    page.goto(practicum.url)
+    page.fill("#username_input", "doyun")
+    page.fill("#password_input", PASSWORD)
+    page.click("#login_submit")
+    page.wait_for_url(re.compile("/services/portal/learn"))
+    shots = Path(os.environ.get("PRACTICUM_TOUR", tmp_path))
+    page.screenshot(path=shots / "ko-learner-phone.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    context.close()
+
+
+def test_a_learner_reaches_nothing_of_others(practicum: Installation, enter: Callable[[str, str], Person]) -> None:
+    learner = enter("seoyeon", "ko")
+    for path in ("class/ai-work-ko", "office/demo", "learn/ai-work-en", "class/ai-work-ko/code"):
+        answer = learner.page.request.get(f"{practicum.url}/services/portal/{path}")
+        assert answer.status == 403, path
+    other = learner.page.request.get(f"{practicum.url}/user/haneul/api/contents")
+    assert other.status in (403, 404, 424)
+
+
+def test_ctrl_c_leaves_nothing_running(practicum: Installation) -> None:
+    """Last of all: stop it, and look for anything that still names its folder."""
+    assert practicum.stop() == 0
+    marker = str(practicum.data).encode()
+    left = [p for p in Path("/proc").glob("[0-9]*") if int(p.name) != os.getpid() and marker in _command(p)]
+    assert left == []
+    shutil.rmtree(practicum.data, ignore_errors=True)
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    except OSError:
+        return b""
