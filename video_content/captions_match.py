@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import numpy as np
+
 from labs.checks import CheckResult, Finding, share
 from labs.texts import Text
+from video_content.align import STEP_SECONDS, Alignment
 from video_content.captions import MARKUP, Cue, read_cues, timecode
 from video_content.moments import TRACE, open_aligned
 from video_content.script import Moment, read_key
@@ -55,6 +58,7 @@ def match_speech(folder: Path, *, file: str, captions: str, source: Path, key: P
         if end - start >= HEARD * (moment.end - moment.start)
     ]
     passages, stray = group(sorted(spoken, key=lambda s: s[0]), cues)
+    stray = [cue for cue in stray if not _is_heard(cue, found)]
     judged = [(len(p.moments), *_judge(p)) for p in passages]
     earned = sum(count * points for count, points, _ in judged)
     findings = sorted([f for _, _, f in judged] + [_stray(cue) for cue in stray], key=lambda f: f.ok)
@@ -75,6 +79,12 @@ def group(spoken: Sequence[tuple[float, float, Moment]], cues: Sequence[Cue]) ->
         else:
             passages.append(Passage(start, end, [moment], mine))
     return passages, left
+
+
+def _is_heard(cue: Cue, found: Alignment) -> bool:
+    """Tell whether the source is heard while a caption shows: a scrap of a moment may be captioned, and need not be."""
+    steps = found.source_seconds[int(cue.start / STEP_SECONDS) : int(cue.end / STEP_SECONDS)]
+    return bool(np.count_nonzero(~np.isnan(steps)) * STEP_SECONDS >= SHARED_SECONDS)
 
 
 def _belongs(cue: Cue, start: float, end: float) -> bool:

@@ -49,7 +49,9 @@ def keeps_moments(folder: Path, *, file: str, source: Path, key: Path) -> CheckR
         return found
     required = read_key(key).required
     judged = [_judge_required(found, moment) for moment in required]
-    return share(sum(points for points, _ in judged), len(required), [finding for _, finding in judged])
+    lost = sum(1 - points for points, _ in judged)
+    # A clip without one of the client's points cannot be used: each costs double.
+    return share(len(required) - 2 * lost, len(required), [finding for _, finding in judged])
 
 
 def _judge_required(found: Alignment, moment: Moment) -> tuple[float, Finding]:
