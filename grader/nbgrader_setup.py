@@ -52,6 +52,8 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.CourseDirectory.max_file_size = 200_000  # kB; the records service limits what can be handed in
     config.Autograde.autograde_preprocessors = AUTOGRADE
     config.OverwriteCells.add_missing_cells = True
+    # nbgrader's own stub raises an error, which frightens people who do not program and stops Run All.
+    config.ClearSolutions.code_stub = {"python": "# ✎"}
     config.ClearMetadataPreprocessor.clear_cell_metadata = False
 
 

@@ -43,11 +43,16 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return sorted(g.name.removeprefix("nbgrader-") for g in self.user.groups if g.name.startswith("nbgrader-"))
 
     @property
+    def graded_course(self) -> str | None:
+        """The course that this server grades: the one it is named after, or the first one taught."""
+        taught = self.taught()
+        return self.name if self.name in taught else next(iter(taught), None)
+
+    @property
     def language(self) -> str:
-        """The language of the first course of this person; Korean without one."""
-        return next(
-            (self.course_languages[c] for c in [*self.learned(), *self.taught()] if c in self.course_languages), "ko"
-        )
+        """The language of this server's course; Korean without one."""
+        courses = [course for course in (self.graded_course, *self.learned()) if course]
+        return next((self.course_languages[course] for course in courses if course in self.course_languages), "ko")
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in env.items() if name.startswith(PREFIXES)}

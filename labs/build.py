@@ -23,7 +23,7 @@ from labs.texts import LANGUAGES, Lang
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 REVIEWED = {"ko": "강사가 채점합니다", "en": "Reviewed by your instructor"}
-POINTS = {"ko": "점", "en": "points"}
+POINTS = {"ko": "점", "en": " points"}
 
 
 def build_lab(lab: LabFolder, course: str, lang: Lang, out: Path) -> None:
@@ -91,9 +91,9 @@ def _check_cell(criterion: Criterion) -> NotebookNode:
 
 def _review_cell(criterion: Criterion, review: Review, lang: Lang) -> NotebookNode:
     rows = [f"| {level.points:g} | {level.text.in_(lang)} |" for level in review.levels]
-    title = f"### {criterion.title.in_(lang)} ({criterion.points:g} {POINTS[lang]}, {REVIEWED[lang]})"
+    title = f"### {criterion.title.in_(lang)} ({criterion.points:g}{POINTS[lang]}, {REVIEWED[lang]})"
     cell: NotebookNode = nbformat.v4.new_markdown_cell(
-        "\n".join([title, "", f"| {POINTS[lang]} | |", "|---|---|", *rows])
+        "\n".join([title, "", f"| {POINTS[lang].strip()} | |", "|---|---|", *rows])
     )
     cell.metadata["nbgrader"] = _nbgrader(criterion.id, task=True, locked=True, points=criterion.points)
     return cell

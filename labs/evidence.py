@@ -53,6 +53,7 @@ class Evidence(BaseModel):
 def write_text_safely(path: Path, text: str) -> None:
     """Replace a file in one step, so that a stopped kernel leaves the old or the new one, never half of it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
+    os.fchmod(handle, 0o644)  # it is handed in and read by others
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
     Path(temporary).replace(path)

@@ -81,7 +81,7 @@ class LabSession:
             path = safe_path(self.folder, deliverable.path)
             size = path.stat().st_size / 1_000_000 if path else None
             state = self.text("없음", "missing") if size is None else f"{size:.1f} MB"
-            mark = "⬜" if size is None else "✅"
+            mark = "✘" if size is None else "✔"
             rows.append(
                 f"<li>{mark} <code>{html.escape(deliverable.path)}</code> "
                 f"{html.escape(deliverable.title.in_(self.lang))} ({state})</li>"
@@ -169,4 +169,4 @@ def _finding_html(finding: Finding, lang: str) -> str:
     where = f"<code>{html.escape(finding.where)}</code> " if finding.where else ""
     right = "" if finding.ok or finding.right is None else f" → {html.escape(finding.right.in_(lang))}"
     picture = f'<br><img alt="" src="data:image/png;base64,{html.escape(finding.picture)}">' if finding.picture else ""
-    return f"<li>{'✅' if finding.ok else '❌'} {where}{html.escape(finding.found.in_(lang))}{right}{picture}</li>"
+    return f"<li>{'✔' if finding.ok else '✘'} {where}{html.escape(finding.found.in_(lang))}{right}{picture}</li>"

@@ -29,9 +29,10 @@ from labs.catalog import find_lab
 pytestmark = pytest.mark.browser
 LAB = "rough-cut"
 PASSWORD = "practicum-demo"
+BY_HAND = sum(criterion.points for criterion in find_lab(LAB).lab.criteria if criterion.review)
 #: What the portal says, by language.
 WORDS = {
-    "ko": {"check_in": "입실하기", "check_out": "퇴실하기", "hand_in": "지금 제출", "grade": "채점", "release": "피드백 공개", "completed": "수료"},
+    "ko": {"check_in": "입실하기", "check_out": "퇴실하기", "hand_in": "제출하기", "grade": "채점하기", "release": "피드백 공개", "completed": "수료"},
     "en": {"check_in": "Check in", "check_out": "Check out", "hand_in": "Hand in now", "grade": "Grade", "release": "Release feedback",
            "completed": "completed"},
 }  # fmt: skip
@@ -171,7 +172,7 @@ def review_by_hand(teacher: Person, course: str) -> None:
     page.wait_for_url(re.compile("/formgrader/submissions/"))
     frame = page
     score = frame.locator("input.score:not([disabled])").last
-    score.fill("20")
+    score.fill(f"{BY_HAND:g}")
     score.press("Tab")
     page.wait_for_timeout(1500)
     teacher.shot("instructor-formgrader")
@@ -217,7 +218,7 @@ def test_the_whole_way(
     graded = state_of(practicum, course, login).labs[0]
     assert graded.step == "review"
     assert graded.grade is not None
-    assert graded.grade.payload["points"] == graded.grade.payload["max_points"] - 20, graded.grade.payload
+    assert graded.grade.payload["points"] == graded.grade.payload["max_points"] - BY_HAND, graded.grade.payload
     review_by_hand(teacher, course)
     teacher.press(words["release"])
     teacher.page.locator(".notice.good").wait_for(timeout=180_000)
