@@ -52,7 +52,7 @@ tour: install .venv/.installed-test
 	@PRACTICUM_TOUR=docs/images $(RUN)/pytest tests/browser/test_whole_way.py -q
 
 bench: install .venv/.installed-test
-	@$(RUN)/python -m tests.bench
+	@$(RUN)/python tests/bench.py
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

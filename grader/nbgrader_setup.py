@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 EXCHANGE = {
@@ -63,6 +65,8 @@ def course_api(root: Path, course: str) -> NbGraderAPI:
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
+    # A remark of nbgrader's gradebook about its own way with SQLAlchemy 2; nothing that an instructor could mend.
+    warnings.filterwarnings("ignore", "Object of type <Submitted", SAWarning)
     config = Config()
     configure(config)
     configure_course(config, root.resolve(), course)

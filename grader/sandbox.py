@@ -10,10 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
+from typing import IO, cast
 
 from labs.catalog import pack_folders
 from labs.texts import UserError
@@ -25,6 +28,8 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
 ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "timezone", "mime.types",
        "ssl/certs", "nsswitch.conf", "hosts", "magic", "ImageMagick-6")  # fmt: skip
 NOBODY = 1000
+#: What is kept of each output of a run; the findings of a whole lab, with their pictures, stay below it.
+MAX_OUTPUT_BYTES = 100_000_000
 
 
 class SandboxMissing(UserError):
@@ -52,12 +57,15 @@ class Sandbox:
             *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"),
             *(() if self.network else ("--unshare-net",)),
             *(("--die-with-parent",) if self.dies_with_parent else ()),
-            *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/var/tmp"),  # noqa: S108
+            # Where root runs this, the kernel takes a process in here for root too: only read-only keeps it from the settings
+            # of the whole machine (with core_pattern it would run programs outside).
+            *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
+            *("--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/var/tmp"),  # noqa: S108
             *_system(),
             *("--dir", self.home),
             *_python(),
             *(arg for path, inside in self.read_only for arg in ("--ro-bind", str(path), inside)),
-            *(arg for path in self.hidden for arg in ("--tmpfs", str(path))),
+            *(arg for path in self.hidden for arg in ("--tmpfs", str(path.resolve()))),
             *(arg for path, inside in self.writable for arg in ("--bind", str(path), inside)),
             *("--chdir", self.cwd, "--", *argv),
         ]
@@ -67,21 +75,58 @@ class Sandbox:
         return {"HOME": self.home, "PATH": _path(), "LANG": "C.UTF-8", **self.env}
 
     def run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", timeout_seconds: float = 60
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout_seconds: float = 60,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run argv to its end or its time limit; TimeoutExpired carries what was written until then."""
+        """Run argv to its end or its time limit; TimeoutExpired carries what was written until then.
+
+        Who writes more than `max_output_bytes` to one of its outputs is ended there, and what was written until then stands.
+        """
         why = why_missing()
         if why:
             raise missing(why)
-        return subprocess.run(
-            self.command(argv),
-            input=stdin,
-            env=self.environment(),
-            capture_output=True,
-            timeout=timeout_seconds,
-            check=False,
-            start_new_session=True,
-        )
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            self.command(argv), env=self.environment(), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        ) as process:
+            out, err = bytearray(), bytearray()
+            helpers = [
+                Thread(target=_feed, args=(process, stdin)),
+                Thread(target=_keep, args=(process, process.stdout, out, max_output_bytes)),
+                Thread(target=_keep, args=(process, process.stderr, err, max_output_bytes)),
+            ]
+            for helper in helpers:
+                helper.start()
+            late = False
+            try:
+                process.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                late = True
+            finally:
+                # All that runs inside ends with bubblewrap, so both outputs end too.
+                process.kill()
+                for helper in helpers:
+                    helper.join()
+        if late:
+            raise subprocess.TimeoutExpired(list(argv), timeout_seconds, bytes(out), bytes(err))
+        return subprocess.CompletedProcess(list(argv), process.returncode, bytes(out), bytes(err))
+
+
+def _feed(process: subprocess.Popen[bytes], stdin: bytes) -> None:
+    # Who ends, or is ended, before it has read everything breaks the pipe: its exit code says enough.
+    with suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as stream:
+        stream.write(stdin)
+
+
+def _keep(process: subprocess.Popen[bytes], stream: IO[bytes], kept: bytearray, max_bytes: int) -> None:
+    while chunk := os.read(stream.fileno(), 65536):
+        kept += chunk[: max_bytes - len(kept)]
+        if len(kept) >= max_bytes:
+            process.kill()
 
 
 def missing(why: str) -> SandboxMissing:

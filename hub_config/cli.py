@@ -174,12 +174,12 @@ def settings() -> None:
 
 
 def _for_course(course: str) -> Settings:
-    from hub_config.courses import use_records_as_grader
+    from hub_config.courses import become_grader
 
     settings = in_force()
     if not settings.course_root(course).is_dir():
         raise UserError(f"{course}: 그런 과정이 없습니다.", f"{course}: no such course")
-    use_records_as_grader(settings)
+    become_grader(settings)
     return settings
 
 

@@ -3,7 +3,7 @@
 import sys
 
 from hub_config import assets, jupyterlab
-from hub_config.auth import DemoAuthenticator
+from hub_config.auth import DEMO_NOTICE, DemoAuthenticator
 from hub_config.hub import course_languages, roles, services
 from hub_config.settings import load_settings
 from hub_config.spawner import SandboxSpawner
@@ -31,6 +31,7 @@ c.DemoAuthenticator.user_password = settings.demo_password
 c.DemoAuthenticator.records_database = settings.records_database
 c.Authenticator.manage_groups = True
 c.Authenticator.allow_all = True
+c.JupyterHub.template_vars = {"announcement_login": DEMO_NOTICE}
 c.JupyterHub.load_roles = roles()
 c.JupyterHub.services = services(settings)
 

@@ -6,9 +6,11 @@ Never imports or runs learner code; the checks read files. The process limits it
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 from pathlib import Path
+from typing import Any, TextIO
 
 from labs.spec import resolve_params, run_criterion
 
@@ -27,7 +29,13 @@ def main() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
-    out, sys.stdout = sys.stdout, sys.stderr  # what a check prints is no result
+    # What a check prints is no result, nor what a program prints that it starts: only this loop has the way out.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
+        _run(job, out)
+
+
+def _run(job: dict[str, Any], out: TextIO) -> None:
     for criterion in job["criteria"]:
         params = resolve_params(criterion["params"], job["lang"], MATERIAL, SERVER)
         result = run_criterion(criterion["id"], criterion["points"], criterion["check"], SUBMISSION, params)
