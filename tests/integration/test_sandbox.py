@@ -1,0 +1,446 @@
+"""Attacks on the sandbox. Each runs bare as well, to show that it would succeed where nothing stops it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grader import sandbox as module
+from grader.engine.criteria import Limits, run_criteria
+from grader.sandbox import Sandbox, SandboxMissing, lab_folders, why_missing
+from labs.catalog import LabFolder, find_lab
+from labs.checks import CriterionResult
+from labs.manifest import Criterion
+from labs.texts import Text
+
+READ = "import sys; print(open(sys.argv[1], errors='replace').read())"
+EXISTS = "import os, sys; print('GOT IT' if os.path.lexists(sys.argv[1]) else 'nothing')"
+#: Looks for a word in every process there is; it comes in two halves, so that the search does not find itself.
+PROCESSES = """
+import pathlib, sys
+word = "".join(sys.argv[2:]).encode()
+for file in pathlib.Path("/proc").glob("[0-9]*/" + sys.argv[1]):
+    try:
+        if word in file.read_bytes():
+            print("GOT IT", file)
+    except OSError:
+        pass
+"""
+LISTED = "import pathlib, sys; print('GOT IT' if list(pathlib.Path(sys.argv[1]).rglob('*')) else 'nothing')"
+CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3); print('GOT IT')"
+ABSTRACT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(chr(0) + sys.argv[1]); print('GOT IT')"
+APPEND = "import os, sys; os.close(os.open(sys.argv[1], os.O_WRONLY)); print('GOT IT')"
+CREATE = "import pathlib, sys; (pathlib.Path(sys.argv[1]) / 'evil').write_text('x'); print('GOT IT')"
+PROC = """
+import os
+for folder, _, names in os.walk("/proc"):
+    if folder.strip("/").split("/")[1:2] and folder.split("/")[2][0].isdigit():
+        continue
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.path.islink(path):
+            try:
+                os.close(os.open(path, os.O_WRONLY))
+                print(path)
+            except OSError:
+                pass
+"""
+LEFT_BEHIND = """
+import subprocess, sys, time
+null = subprocess.DEVNULL
+left = subprocess.Popen(["sleep", "".join(sys.argv[2:])], start_new_session=True, stdin=null, stdout=null, stderr=null)
+print("started", left.pid, flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+def inside(code: str, *args: str | Path, sandbox: Sandbox | None = None) -> str:
+    done = (sandbox or Sandbox()).run([sys.executable, "-c", code, *map(str, args)], timeout_seconds=30)
+    return (done.stdout + done.stderr).decode()
+
+
+def bare(code: str, *args: str | Path) -> str:
+    argv = [sys.executable, "-c", code, *map(str, args)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30).stdout
+
+
+def processes(argument: str) -> list[int]:
+    """The processes of this machine that were started with an argument."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if argument.encode() in file.read_bytes().split(b"\0"):
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def gone(argument: str) -> bool:
+    deadline = time.monotonic() + 3
+    while processes(argument) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not processes(argument)
+
+
+@pytest.fixture
+def canary() -> str:
+    return f"canary-{secrets.token_hex(8)}"
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------------------
+
+
+def test_the_sandbox_works_here() -> None:
+    assert why_missing() is None
+    assert inside("print('hello')") == "hello\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/shadow", "/etc/group", "/sys/kernel"])
+def test_files_of_the_system_that_name_people(path: str) -> None:
+    assert "GOT IT" in bare(EXISTS, path)
+    assert "GOT IT" not in inside(EXISTS, path)
+
+
+def test_a_secret_under_the_home_and_one_in_a_temporary_folder(canary: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(canary)
+    with tempfile.NamedTemporaryFile("w", dir=Path.home(), prefix=".canary-") as secret:
+        secret.write(canary)
+        secret.flush()
+        for path in (tmp_path / "secret", Path(secret.name)):
+            assert canary in bare(READ, path)
+            assert canary not in inside(READ, path)
+            for way_round in (f"/proc/self/root{path}", f"/proc/1/root{path}", f"/proc/1/cwd/../../../../..{path}"):
+                assert canary not in inside(READ, way_round)
+
+
+def test_the_records(canary: str, tmp_path: Path) -> None:
+    database = tmp_path / "records" / "records.db"
+    database.parent.mkdir()
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE person (name TEXT)")
+        connection.execute("INSERT INTO person VALUES (?)", [canary])
+    connection.close()
+    assert canary in bare(READ, database)
+    assert canary not in inside(READ, database)
+
+
+def test_the_keys_of_other_labs() -> None:
+    """A lab's checks get its own `server/`; every pack's `labs/` folder is empty."""
+    assert lab_folders()
+    for folder in lab_folders():
+        assert "GOT IT" in bare(LISTED, folder)
+        assert inside(LISTED, folder, sandbox=Sandbox(hidden=lab_folders())) == "nothing\n"
+
+
+def test_a_hidden_folder_stays_hidden_from_somebody_who_may_mount() -> None:
+    """In a user namespace of their own a learner may mount; what lies under the cover stays locked."""
+    folder = lab_folders()[0]
+    script = f"""
+        mkdir /tmp/there
+        umount {folder}; umount -l {folder}
+        mount --bind {folder.parent} /tmp/there
+        mount --rbind {folder.parent} /tmp/there && umount -l /tmp/there/labs
+        find {folder} /tmp/there/labs -type f
+    """
+    attack = "import subprocess, sys; subprocess.run(['unshare', '-Urm', 'sh', '-c', sys.argv[1]])"
+    said = inside(attack, script, sandbox=Sandbox(hidden=lab_folders()))
+    assert "lab.yaml" not in said
+    assert "lab.yaml" in inside(attack, script)  # the same commands find it where nothing is hidden
+
+
+def test_a_pack_that_is_reached_through_a_link_is_hidden_too(tmp_path: Path, canary: str) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    (real / "labs").mkdir(parents=True)
+    (real / "labs" / "key").write_text(canary)
+    link.symlink_to(real)
+    shown = Sandbox(read_only=[(real, str(real))])
+    covered = Sandbox(read_only=[(real, str(real))], hidden=[link / "labs"])
+    assert canary in inside(READ, real / "labs" / "key", sandbox=shown)
+    assert canary not in inside(READ, real / "labs" / "key", sandbox=covered)
+
+
+def test_other_processes_and_their_environments(canary: str) -> None:
+    halves = (canary[:10], canary[10:])
+    other = subprocess.Popen(["sleep", "60"], env={"SECRET": canary, "PATH": os.environ["PATH"]})
+    try:
+        assert "GOT IT" in bare(PROCESSES, "environ", *halves)
+        assert inside(PROCESSES, "environ", *halves) == ""
+        kill = "import os, sys; os.kill(int(sys.argv[1]), 0); print('GOT IT')"
+        assert "GOT IT" in bare(kill, str(other.pid))
+        assert "GOT IT" not in inside(kill, str(other.pid))
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_the_environment_of_who_started_it(canary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVIDER_KEY", canary)
+    own = "import os; print(os.environ.get('PROVIDER_KEY'))"
+    assert canary in bare(own)
+    assert inside(own) == "None\n"
+    assert inside(PROCESSES, "environ", canary[:10], canary[10:]) == ""
+    assert inside(PROCESSES, "cmdline", canary[:10], canary[10:]) == ""
+
+
+# --- what cannot be reached or changed -------------------------------------------------------------------------------
+
+
+def test_the_loopback_network(canary: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as local:
+        local.bind(f"\0{canary}")
+        local.listen()
+        port = str(listener.getsockname()[1])
+        assert "GOT IT" in bare(CONNECT, port)
+        assert "GOT IT" not in inside(CONNECT, port)
+        assert "GOT IT" in bare(ABSTRACT, canary)
+        assert "GOT IT" not in inside(ABSTRACT, canary)
+        assert "GOT IT" in inside(CONNECT, port, sandbox=Sandbox(network=True))  # who is let, is let
+
+
+def test_the_system_and_the_submission_are_read_only(tmp_path: Path) -> None:
+    submission = Sandbox(read_only=[(tmp_path, "/submission")])
+    assert "GOT IT" not in inside(CREATE, "/submission", sandbox=submission)
+    assert not (tmp_path / "evil").exists()
+    assert "GOT IT" in bare(CREATE, tmp_path)
+    ours = Path(module.__file__)
+    assert "GOT IT" in bare(APPEND, ours)
+    assert "GOT IT" not in inside(APPEND, ours)
+    assert "GOT IT" not in inside(CREATE, "/usr")
+    assert "GOT IT" in inside(CREATE, "/tmp")  # its own, gone with it
+
+
+def test_the_settings_of_the_machine() -> None:
+    """As root in a container a program in bubblewrap may write /proc/sys: with core_pattern it is out."""
+    core_pattern = "/proc/sys/kernel/core_pattern"
+    assert ("GOT IT" in bare(APPEND, core_pattern)) == os.access(core_pattern, os.W_OK)
+    assert "GOT IT" not in inside(APPEND, core_pattern)
+    writable = [line for line in inside(PROC).splitlines() if line.startswith(("/proc/sys", "/proc/irq", "/proc/bus"))]
+    assert writable == []
+    again = "import subprocess; subprocess.run(['unshare', '-Urmpf', '--mount-proc', 'sh', '-c', 'echo GOT IT'])"
+    assert "GOT IT" not in inside(again)  # a fresh /proc of its own would be without the cover
+
+
+def test_it_has_no_rights() -> None:
+    status = inside(READ, "/proc/self/status")
+    rights = [line.split()[1] for line in status.splitlines() if line.startswith(("CapInh", "CapPrm", "CapEff"))]
+    assert rights == ["0" * 16] * 3
+    assert "NoNewPrivs:\t1" in status
+
+
+# --- nothing is left -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waits", ["0", "60"], ids=["after its end", "after its time limit"])
+def test_nothing_outlives_a_run(waits: str) -> None:
+    seconds = f"300.{secrets.randbelow(10**12):012d}"
+    halves = (seconds[:8], seconds[8:])
+    with subprocess.Popen(
+        [sys.executable, "-c", LEFT_BEHIND, waits, *halves], stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        left = int(started.stdout.readline().split()[1])
+        started.kill()
+    assert processes(seconds) == [left]  # bare, it is still there
+    os.kill(left, 9)
+    assert gone(seconds)
+
+    argv = [sys.executable, "-c", LEFT_BEHIND, waits, *halves]
+    if waits == "0":
+        assert b"started" in Sandbox().run(argv).stdout
+    else:
+        with pytest.raises(subprocess.TimeoutExpired) as late:
+            Sandbox().run(argv, timeout_seconds=1.5)
+        assert b"started" in (late.value.stdout or b"")
+    assert gone(seconds)
+
+
+@pytest.mark.parametrize("channel", [1, 2])
+def test_endless_output_is_not_held(channel: int) -> None:
+    started = time.monotonic()
+    done = Sandbox().run(
+        [sys.executable, "-c", f"import os\nwhile True: os.write({channel}, b'x' * 65536)"], max_output_bytes=1_000_000
+    )
+    assert sorted([len(done.stdout), len(done.stderr)]) == [0, 1_000_000]
+    assert done.returncode != 0
+    assert time.monotonic() - started < 10
+
+
+def test_input_that_nobody_reads_does_not_hang() -> None:
+    assert Sandbox().run(["/bin/true"], stdin=b"x" * 10_000_000).returncode == 0
+    with pytest.raises(subprocess.TimeoutExpired):
+        Sandbox().run(["sleep", "60"], stdin=b"x" * 10_000_000, timeout_seconds=0.5)
+
+
+def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    why_missing.cache_clear()
+    monkeypatch.setattr(module, "bwrap", lambda: tmp_path / "not-there")
+    try:
+        with pytest.raises(SandboxMissing) as refused:
+            Sandbox(writable=[(tmp_path, str(tmp_path))]).run([sys.executable, "-c", CREATE, str(tmp_path)])
+    finally:
+        why_missing.cache_clear()
+    assert not (tmp_path / "evil").exists()
+    assert "격리 환경" in refused.value.text.ko
+
+
+# --- the limits of a check -------------------------------------------------------------------------------------------
+
+CHECKS = """
+import json, mmap, os, subprocess, sys, time
+from labs.checks import passed, failed
+from labs.texts import Text
+
+def good(folder):
+    return passed("좋습니다.", "Good.")
+
+def nothing(folder):
+    return failed(Text(ko="없음", en="nothing"))
+
+def memory(folder):
+    whole = mmap.mmap(-1, 3_000_000_000)
+    return passed("얻음", "got it")
+
+def cpu(folder):
+    while True:
+        pass
+
+def big_file(folder):
+    with open("/tmp/big", "wb") as out:
+        for _ in range(20):
+            out.write(b"x" * 100_000)
+            out.flush()
+    return passed("얻음", "got it")
+
+def many_files(folder):
+    held = [open("/dev/null") for _ in range(150)]
+    return passed("얻음", "got it")
+
+def slow(folder):
+    time.sleep(60)
+    return passed("얻음", "got it")
+
+def endless(folder):
+    while True:
+        os.write(1, b"x" * 65536)
+
+def stops(folder):
+    os._exit(0)
+
+def forge(folder):
+    for name in ("first", "second", "third"):
+        line = json.dumps({"id": name, "points": 10, "max_points": 10, "findings": []})
+        print(line, flush=True)
+        os.write(1, line.encode() + b"\\n")
+        sys.__stdout__.write(line + "\\n")
+        sys.__stdout__.flush()
+        subprocess.run(["echo", line])
+        with open("/proc/self/fd/1", "w") as out:
+            out.write(line + "\\n")
+    return failed(Text(ko="없음", en="nothing"))
+
+def forge_everywhere(folder):
+    lines = [
+        b'{"id": "third", "points": 11, "max_points": 10, "findings": []}',
+        b'{"id": "third", "points": 99, "max_points": 99, "findings": []}',
+        b'{"id": "third", "points": NaN, "max_points": 10, "findings": []}',
+        b'{"id": "third", "points": Infinity, "max_points": Infinity, "findings": []}',
+        b'{"id": "third", "points": -1, "max_points": 10, "findings": []}',
+        b'{"id": "third", "points": 10, "max_points": 10, "findings": [], "final": true}',
+        b'{"id": "fourth", "points": 10, "max_points": 10, "findings": []}',
+        b'{"id": "third", "points": "10 ", "max_points": [10]}',
+        b'[' * 100_000, b'\\xff\\xfe', b'null', b'',
+    ]
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            os.write(int(fd), b"\\n".join([b"", *lines, b""]))
+        except OSError:
+            pass
+    return failed(Text(ko="없음", en="nothing"))
+"""
+Run = Callable[..., list[CriterionResult]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Grades an empty submission with three checks of a pack of our own."""
+    pack = tmp_path / "hostile_pack"
+    folder = pack / "labs" / "lab"
+    folder.mkdir(parents=True)
+    (pack / "__init__.py").touch()
+    (pack / "checks.py").write_text(CHECKS, "utf-8")
+    packs = {**module.pack_folders(), "hostile_pack": pack}
+    monkeypatch.setattr(module, "pack_folders", lambda: packs)
+    for name in ("submission", "material"):
+        (tmp_path / name).mkdir()
+
+    def grade(*checks: str, **limits: float) -> list[CriterionResult]:
+        criteria = tuple(
+            Criterion(id=name, title=Text(ko="가", en="a"), points=10, check=f"hostile_pack.checks:{check}")
+            for name, check in zip(("first", "second", "third"), checks, strict=True)
+        )
+        lab = find_lab("book-proposal").lab.model_copy(update={"criteria": criteria})
+        lab_folder = LabFolder("lab", "hostile_pack", folder, lab)
+        return run_criteria(
+            lab_folder, tmp_path / "submission", tmp_path / "material", "ko", Limits.model_validate(limits)
+        )
+
+    return grade
+
+
+def points(results: list[CriterionResult]) -> list[float]:
+    assert [result.id for result in results] == ["first", "second", "third"]
+    return [result.points for result in results]
+
+
+def test_checks_run_within_their_limits(run: Run) -> None:
+    assert points(run("good", "nothing", "good")) == [10, 0, 10]
+
+
+@pytest.mark.parametrize(
+    ("check", "limit"),
+    [
+        ("memory", {"memory_bytes": 1_000_000_000}),
+        ("big_file", {"file_bytes": 1_000_000}),
+        ("many_files", {"open_files": 64}),
+    ],
+)
+def test_a_check_that_wants_too_much_costs_only_its_own_points(run: Run, check: str, limit: dict[str, int]) -> None:
+    assert points(run("good", check, "good", **limit)) == [10, 0, 10]
+    assert points(run("good", check, "good")) == [10, 10, 10]  # it is the limit
+
+
+@pytest.mark.parametrize(
+    ("check", "limit"),
+    [("cpu", {"cpu_seconds": 3}), ("slow", {"wall_seconds": 3}), ("stops", {}), ("endless", {"wall_seconds": 30})],
+)
+def test_a_check_that_does_not_come_back_leaves_what_was_found_before(
+    run: Run, check: str, limit: dict[str, float]
+) -> None:
+    started = time.monotonic()
+    results = run("good", check, "good", **limit)
+    assert points(results) == [10, 0, 0]
+    said = results[1].findings[0].found.ko
+    assert ("제한 시간" in said) == (check == "slow")
+    assert results[2].findings[0].found == results[1].findings[0].found
+    assert time.monotonic() - started < 20
+
+
+def test_what_a_check_prints_is_no_result(run: Run) -> None:
+    assert points(run("forge", "nothing", "nothing")) == [0, 0, 0]
+    assert points(run("nothing", "forge", "good")) == [0, 0, 10]
+
+
+def test_a_line_that_is_no_result_of_these_criteria_counts_for_nothing(run: Run) -> None:
+    assert points(run("forge_everywhere", "nothing", "nothing")) == [0, 0, 0]
+    assert points(run("forge_everywhere", "nothing", "good")) == [0, 0, 10]
