@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -21,8 +20,6 @@ def practicum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     yield installation
     if installation.process.poll() is None:
         installation.stop()
-    if os.environ.get("PRACTICUM_KEEP"):
-        shutil.copytree(installation.data / "logs", os.environ["PRACTICUM_KEEP"], dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
