@@ -48,7 +48,9 @@ def main() -> int:
             parser.error(str(error))
         for finding in found:
             right = f" -> {finding.right.in_(lang)}" if finding.right and not finding.ok else ""
-            print(f"{'ok ' if finding.ok else 'BAD'} {path.name} {finding.where or ''}: {finding.found.in_(lang)}{right}")
+            print(
+                f"{'ok ' if finding.ok else 'BAD'} {path.name} {finding.where or ''}: {finding.found.in_(lang)}{right}"
+            )
             wrong = wrong or not finding.ok
     return int(wrong)
 

@@ -115,8 +115,11 @@ def _spoken_steps(final: Sound, count: int) -> Bools:
     """Only speech is compared: room tone is like any other room tone."""
     windows = is_speech(final)
     each = round(STEP_SECONDS / WINDOW_SECONDS)
-    padded = np.resize(windows, count * each) if len(windows) >= count * each else np.pad(
-        windows, (0, count * each - len(windows)))
+    padded = (
+        np.resize(windows, count * each)
+        if len(windows) >= count * each
+        else np.pad(windows, (0, count * each - len(windows)))
+    )
     return np.asarray(padded.reshape(count, each).any(axis=1))
 
 

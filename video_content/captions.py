@@ -112,8 +112,10 @@ def _problem(at_line: int, ko: str, en: str) -> Finding:
     return Finding(
         where=f"line {at_line}",
         found=Text(ko=ko, en=en),
-        right=Text(ko="번호, '00:00:01,000 --> 00:00:03,000' 꼴의 시간, 글의 순서로 쓰세요.",
-                   en="Write a number, times like '00:00:01,000 --> 00:00:03,000', then the text."),
+        right=Text(
+            ko="번호, '00:00:01,000 --> 00:00:03,000' 꼴의 시간, 글의 순서로 쓰세요.",
+            en="Write a number, times like '00:00:01,000 --> 00:00:03,000', then the text.",
+        ),
     )
 
 
@@ -134,9 +136,15 @@ def read_cues(folder: Path, file: str) -> list[Cue] | CheckResult:
     cues, problems = parse(text)
     if cues:
         return cues
-    return CheckResult(score=0, findings=tuple(problems[:5])) if problems else failed(
-        Text(ko=f"{file}에 자막이 하나도 없습니다.", en=f"{file} has no captions."),
-        Text(ko="남긴 말마다 자막을 넣으세요.", en="Write a caption for everything that is said."), where=file)
+    return (
+        CheckResult(score=0, findings=tuple(problems[:5]))
+        if problems
+        else failed(
+            Text(ko=f"{file}에 자막이 하나도 없습니다.", en=f"{file} has no captions."),
+            Text(ko="남긴 말마다 자막을 넣으세요.", en="Write a caption for everything that is said."),
+            where=file,
+        )
+    )
 
 
 def line_length(folder: Path, *, file: str, max_characters: int, max_lines: int = 2) -> CheckResult:
@@ -150,16 +158,24 @@ def line_length(folder: Path, *, file: str, max_characters: int, max_lines: int 
     for cue in cues:
         longest = max(map(characters, cue.lines))
         if len(cue.lines) > max_lines or longest > max_characters:
-            findings.append(Finding(
-                where=cue.where,
-                found=Text(ko=f"{len(cue.lines)}줄, 가장 긴 줄이 {longest}자입니다: {cue.text[:60]}",
-                           en=f"{len(cue.lines)} lines, the longest of {longest} characters: {cue.text[:60]}"),
-                right=Text(ko=f"{max_lines}줄, 한 줄 {max_characters}자 안으로 나누세요.",
-                           en=f"Keep to {max_lines} lines of {max_characters} characters; split the caption."),
-            ))
+            findings.append(
+                Finding(
+                    where=cue.where,
+                    found=Text(
+                        ko=f"{len(cue.lines)}줄, 가장 긴 줄이 {longest}자입니다: {cue.text[:60]}",
+                        en=f"{len(cue.lines)} lines, the longest of {longest} characters: {cue.text[:60]}",
+                    ),
+                    right=Text(
+                        ko=f"{max_lines}줄, 한 줄 {max_characters}자 안으로 나누세요.",
+                        en=f"Keep to {max_lines} lines of {max_characters} characters; split the caption.",
+                    ),
+                )
+            )
     if not findings:
-        return passed(f"자막 {len(cues)}개가 모두 {max_lines}줄, {max_characters}자 안입니다.",
-                      f"All {len(cues)} captions keep within {max_lines} lines of {max_characters} characters.")
+        return passed(
+            f"자막 {len(cues)}개가 모두 {max_lines}줄, {max_characters}자 안입니다.",
+            f"All {len(cues)} captions keep within {max_lines} lines of {max_characters} characters.",
+        )
     return share(len(cues) + len(problems) - len(findings), len(cues) + len(problems), findings)
 
 
@@ -172,15 +188,22 @@ def reading_speed(folder: Path, *, file: str, max_cps: float) -> CheckResult:
     findings = [
         Finding(
             where=cue.where,
-            found=Text(ko=f"1초에 {cue.characters_per_second:.1f}자를 읽어야 합니다: {cue.text[:60]}",
-                       en=f"{cue.characters_per_second:.1f} characters a second: {cue.text[:60]}"),
-            right=Text(ko=f"{characters(cue.text) / max_cps:.1f}초 이상 보이게 하거나 글을 줄이세요.",
-                       en=f"Show it for {characters(cue.text) / max_cps:.1f} s at least, or shorten it."),
+            found=Text(
+                ko=f"1초에 {cue.characters_per_second:.1f}자를 읽어야 합니다: {cue.text[:60]}",
+                en=f"{cue.characters_per_second:.1f} characters a second: {cue.text[:60]}",
+            ),
+            right=Text(
+                ko=f"{characters(cue.text) / max_cps:.1f}초 이상 보이게 하거나 글을 줄이세요.",
+                en=f"Show it for {characters(cue.text) / max_cps:.1f} s at least, or shorten it.",
+            ),
         )
         for cue in fast
     ]
     if not findings:
-        return passed(f"자막이 모두 초당 {max_cps:g}자를 넘지 않습니다.", f"No caption is faster than {max_cps:g} characters a second.")
+        return passed(
+            f"자막이 모두 초당 {max_cps:g}자를 넘지 않습니다.",
+            f"No caption is faster than {max_cps:g} characters a second.",
+        )
     return share(len(cues) - len(fast), len(cues), findings)
 
 
@@ -192,9 +215,14 @@ def no_overlap(folder: Path, *, file: str) -> CheckResult:
     findings = [
         Finding(
             where=after.where,
-            found=Text(ko=f"앞 자막이 {timecode(before.end)}에 끝나기 전에 시작합니다.",
-                       en=f"It begins before the caption before it has ended at {timecode(before.end)}."),
-            right=Text(ko=f"{timecode(before.end)} 이후에 시작하게 하세요.", en=f"Let it begin at {timecode(before.end)} or later."),
+            found=Text(
+                ko=f"앞 자막이 {timecode(before.end)}에 끝나기 전에 시작합니다.",
+                en=f"It begins before the caption before it has ended at {timecode(before.end)}.",
+            ),
+            right=Text(
+                ko=f"{timecode(before.end)} 이후에 시작하게 하세요.",
+                en=f"Let it begin at {timecode(before.end)} or later.",
+            ),
         )
         for before, after in pairwise(cues)
         if after.start < before.end - 0.0005

@@ -97,17 +97,34 @@ def _judge(passage: Passage) -> tuple[float, Finding]:
     said = " ".join(moment.text for moment in passage.moments)
     where, right = timecode(passage.start), Text(ko=f"들리는 말: {said}", en=f"What is said: {said}")
     if not passage.cues:
-        return 0, Finding(where=where, right=right, found=Text(ko="말하는 동안 자막이 없습니다.", en="Somebody speaks, no caption shows."))
+        return 0, Finding(
+            where=where,
+            right=right,
+            found=Text(ko="말하는 동안 자막이 없습니다.", en="Somebody speaks, no caption shows."),
+        )
     lost = [m.about for m in passage.moments if m.fact and not re.search(m.fact, shown, re.I)]
     if lost:
-        return 0, Finding(where=where, right=right, found=Text(
-            ko=f"자막에서 중요한 사실이 빠지거나 바뀌었습니다: {lost[0].ko} (자막: {shown[:80]})",
-            en=f"The caption lost or changed a fact: {lost[0].en} (caption: {shown[:80]})"))
+        return 0, Finding(
+            where=where,
+            right=right,
+            found=Text(
+                ko=f"자막에서 중요한 사실이 빠지거나 바뀌었습니다: {lost[0].ko} (자막: {shown[:80]})",
+                en=f"The caption lost or changed a fact: {lost[0].en} (caption: {shown[:80]})",
+            ),
+        )
     alike = max(likeness(shown, words) for words in _wordings(passage.moments))
     if alike >= SAME:
-        return 1, Finding(ok=True, where=where, found=Text(ko=f"말과 같습니다: {shown[:80]}", en=f"As it is said: {shown[:80]}"))
-    return (0.5 if alike >= HALF else 0), Finding(where=where, right=right, found=Text(
-        ko=f"자막이 말과 다릅니다({alike:.0%} 일치): {shown[:80]}", en=f"The caption differs from what is said ({alike:.0%} alike): {shown[:80]}"))
+        return 1, Finding(
+            ok=True, where=where, found=Text(ko=f"말과 같습니다: {shown[:80]}", en=f"As it is said: {shown[:80]}")
+        )
+    return (0.5 if alike >= HALF else 0), Finding(
+        where=where,
+        right=right,
+        found=Text(
+            ko=f"자막이 말과 다릅니다({alike:.0%} 일치): {shown[:80]}",
+            en=f"The caption differs from what is said ({alike:.0%} alike): {shown[:80]}",
+        ),
+    )
 
 
 def _wordings(moments: Sequence[Moment]) -> list[str]:
@@ -116,6 +133,11 @@ def _wordings(moments: Sequence[Moment]) -> list[str]:
 
 
 def _stray(cue: Cue) -> Finding:
-    return Finding(where=cue.where, found=Text(ko=f"이 자막이 나오는 동안 그런 말이 들리지 않습니다: {cue.text[:60]}",
-                                               en=f"Nothing like this is said while the caption shows: {cue.text[:60]}"),
-                   right=Text(ko="말이 들리는 시각으로 옮기거나 지우세요.", en="Move it to where it is said, or take it out."))
+    return Finding(
+        where=cue.where,
+        found=Text(
+            ko=f"이 자막이 나오는 동안 그런 말이 들리지 않습니다: {cue.text[:60]}",
+            en=f"Nothing like this is said while the caption shows: {cue.text[:60]}",
+        ),
+        right=Text(ko="말이 들리는 시각으로 옮기거나 지우세요.", en="Move it to where it is said, or take it out."),
+    )

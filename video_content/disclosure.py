@@ -33,8 +33,16 @@ class Part:
 PARTS = (
     Part("tool", Text(ko="사용한 AI", en="AI used"), re.compile(r"사용한 (AI|도구)|AI used|tools? used", re.I)),
     Part("did", Text(ko="AI가 한 일", en="What the AI did"), re.compile(r"AI가 한|what (the )?AI did", re.I)),
-    Part("changed", Text(ko="사람이 고친 것", en="What I changed"), re.compile(r"(사람이|내가|제가) (고친|바꾼)|what .*changed", re.I)),
-    Part("checked", Text(ko="확인한 방법", en="How I checked"), re.compile(r"확인(한)? 방법|어떻게 확인|how .*checked", re.I)),
+    Part(
+        "changed",
+        Text(ko="사람이 고친 것", en="What I changed"),
+        re.compile(r"(사람이|내가|제가) (고친|바꾼)|what .*changed", re.I),
+    ),
+    Part(
+        "checked",
+        Text(ko="확인한 방법", en="How I checked"),
+        re.compile(r"확인(한)? 방법|어떻게 확인|how .*checked", re.I),
+    ),
 )
 
 
@@ -73,13 +81,22 @@ def names_ai_work(folder: Path, *, file: str = FILE) -> CheckResult:
 def _judge(part: Part, words: str | None, file: str) -> Finding:
     title_ko, title_en = part.title.ko, part.title.en
     where = f"{file} ## {title_ko}"
-    right = Text(ko=f"'## {title_ko}' 아래에 한 문장 이상 쓰세요.", en=f"Write a sentence or more under '## {title_en}'.")
+    right = Text(
+        ko=f"'## {title_ko}' 아래에 한 문장 이상 쓰세요.", en=f"Write a sentence or more under '## {title_en}'."
+    )
     if words is None:
-        return Finding(where=where, right=right,
-                       found=Text(ko=f"'{title_ko}' 항목이 없습니다.", en=f"The part '{title_en}' is missing."))
+        return Finding(
+            where=where,
+            right=right,
+            found=Text(ko=f"'{title_ko}' 항목이 없습니다.", en=f"The part '{title_en}' is missing."),
+        )
     filled = len(PLACEHOLDER.sub("", words).replace(" ", ""))
     if filled < MIN_CHARACTERS:
-        return Finding(where=where, right=right,
-                       found=Text(ko=f"'{title_ko}' 항목이 비어 있습니다.", en=f"The part '{title_en}' is not filled in."))
-    return Finding(ok=True, where=where,
-                   found=Text(ko=f"'{title_ko}' 항목이 있습니다.", en=f"The part '{title_en}' is there."))
+        return Finding(
+            where=where,
+            right=right,
+            found=Text(ko=f"'{title_ko}' 항목이 비어 있습니다.", en=f"The part '{title_en}' is not filled in."),
+        )
+    return Finding(
+        ok=True, where=where, found=Text(ko=f"'{title_ko}' 항목이 있습니다.", en=f"The part '{title_en}' is there.")
+    )

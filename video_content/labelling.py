@@ -41,12 +41,20 @@ def response_format(batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Ask for JSON with a label and a reason for each line of the batch, and nothing else."""
     answer = {
         "type": "object",
-        "properties": {"label": {"type": "string", "enum": list(LABELS)}, "reason": {"type": "string", "maxLength": MAX_REASON}},
+        "properties": {
+            "label": {"type": "string", "enum": list(LABELS)},
+            "reason": {"type": "string", "maxLength": MAX_REASON},
+        },
         "required": ["label", "reason"],
         "additionalProperties": False,
     }
     ids = [line["id"] for line in batch]
-    schema = {"type": "object", "properties": dict.fromkeys(ids, answer), "required": ids, "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": dict.fromkeys(ids, answer),
+        "required": ids,
+        "additionalProperties": False,
+    }
     return {"type": "json_schema", "json_schema": {"name": "labels", "strict": True, "schema": schema}}
 
 

@@ -34,8 +34,22 @@ LAB = Path(__file__).parent / "labs" / "rough_cut"
 FPS = 15
 CLIP, TRANSCRIPT, NOTE = "interview.mp4", "transcript.json", "material.{lang}.md"
 #: The same x264 settings give the same file; bitexact keeps dates and versions out of it.
-ENCODING = ["-crf", "25", "-g", "30", "-pix_fmt", "yuv420p", "-fflags", "+bitexact", "-flags:v", "+bitexact",
-            "-flags:a", "+bitexact", "-movflags", "+faststart"]
+ENCODING = [
+    "-crf",
+    "25",
+    "-g",
+    "30",
+    "-pix_fmt",
+    "yuv420p",
+    "-fflags",
+    "+bitexact",
+    "-flags:v",
+    "+bitexact",
+    "-flags:a",
+    "+bitexact",
+    "-movflags",
+    "+faststart",
+]
 
 
 def render(lab_folder: Path, out: Path, lang: str) -> None:
@@ -86,9 +100,18 @@ def draw_clip(narration: Path, key: Key, out: Path) -> None:
 
     with moviepy_leaves_pipes(), AudioFileClip(str(narration)) as sound:
         clip = VideoClip(frame_function=frame, duration=key.duration_seconds).with_audio(sound)
-        clip.write_videofile(str(out), fps=FPS, codec="libx264", audio_codec="aac", audio_fps=24_000,
-                             audio_bitrate="64k", preset="veryfast", ffmpeg_params=ENCODING, logger=None,
-                             temp_audiofile=str(out.with_suffix(".m4a")))
+        clip.write_videofile(
+            str(out),
+            fps=FPS,
+            codec="libx264",
+            audio_codec="aac",
+            audio_fps=24_000,
+            audio_bitrate="64k",
+            preset="veryfast",
+            ffmpeg_params=ENCODING,
+            logger=None,
+            temp_audiofile=str(out.with_suffix(".m4a")),
+        )
         clip.close()
 
 

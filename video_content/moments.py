@@ -36,9 +36,16 @@ def open_aligned(folder: Path, file: str, source: Path) -> Alignment | CheckResu
         return unplayable(file, error)
     if found.matched_seconds < LEAST_MATCHED_SECONDS:
         return failed(
-            Text(ko=f"{file}에서 원본 인터뷰의 말소리를 찾지 못했습니다.", en=f"{file} has no speech of the source interview in it."),
-            Text(ko="interview.mp4를 속도 변화 없이 잘라서 만드세요.", en="Cut it from interview.mp4 without changing the speed."),
-            where=file)
+            Text(
+                ko=f"{file}에서 원본 인터뷰의 말소리를 찾지 못했습니다.",
+                en=f"{file} has no speech of the source interview in it.",
+            ),
+            Text(
+                ko="interview.mp4를 속도 변화 없이 잘라서 만드세요.",
+                en="Cut it from interview.mp4 without changing the speed.",
+            ),
+            where=file,
+        )
     return found
 
 
@@ -59,17 +66,31 @@ def _judge_required(found: Alignment, moment: Moment) -> tuple[float, Finding]:
     seen = found.share_of(moment.start, moment.end, with_picture=True)
     about, where = moment.about, _where(found, moment)
     if seen >= WHOLE:
-        return 1, Finding(ok=True, where=where, found=Text(ko=f"들어 있습니다: {about.ko}", en=f"It is there: {about.en}"))
+        return 1, Finding(
+            ok=True, where=where, found=Text(ko=f"들어 있습니다: {about.ko}", en=f"It is there: {about.en}")
+        )
     if heard >= WHOLE:
-        return 0, Finding(where=where,
-                          found=Text(ko=f"소리는 있으나 그 순간의 화면이 아닙니다: {about.ko}", en=f"The sound is there over another picture: {about.en}"),
-                          right=Text(ko="말하는 순간의 화면을 그대로 쓰세요.", en="Keep the picture of the moment that is heard."))
-    right = Text(ko=f"원본 {timecode(moment.start)}-{timecode(moment.end)} 구간을 넣으세요.",
-                 en=f"Put in the source from {timecode(moment.start)} to {timecode(moment.end)}.")
+        return 0, Finding(
+            where=where,
+            found=Text(
+                ko=f"소리는 있으나 그 순간의 화면이 아닙니다: {about.ko}",
+                en=f"The sound is there over another picture: {about.en}",
+            ),
+            right=Text(ko="말하는 순간의 화면을 그대로 쓰세요.", en="Keep the picture of the moment that is heard."),
+        )
+    right = Text(
+        ko=f"원본 {timecode(moment.start)}-{timecode(moment.end)} 구간을 넣으세요.",
+        en=f"Put in the source from {timecode(moment.start)} to {timecode(moment.end)}.",
+    )
     if seen < TRACE:
         return 0, Finding(where=where, right=right, found=Text(ko=f"빠졌습니다: {about.ko}", en=f"Missing: {about.en}"))
-    return seen / 2, Finding(where=where, right=right, found=Text(
-        ko=f"말이 잘렸습니다({seen:.0%}만 남음): {about.ko}", en=f"Cut short ({seen:.0%} is left): {about.en}"))
+    return seen / 2, Finding(
+        where=where,
+        right=right,
+        found=Text(
+            ko=f"말이 잘렸습니다({seen:.0%}만 남음): {about.ko}", en=f"Cut short ({seen:.0%} is left): {about.en}"
+        ),
+    )
 
 
 def drops_moments(
@@ -88,16 +109,22 @@ def drops_moments(
             lost += weigh.get(moment.role, 1)
             findings.append(_left_in(found, moment))
     if not findings:
-        return passed(f"덜어 낼 {len(rejected)}곳이 모두 빠졌습니다.", f"All {len(rejected)} moments to leave out are out.")
+        return passed(
+            f"덜어 낼 {len(rejected)}곳이 모두 빠졌습니다.", f"All {len(rejected)} moments to leave out are out."
+        )
     return share(max(0.0, 1 - lost / (sum(weigh.get(m.role, 1) for m in rejected) / 2)), 1, findings)
 
 
 def _left_in(found: Alignment, moment: Moment) -> Finding:
     about = moment.about
-    return Finding(where=_where(found, moment),
-                   found=Text(ko=f"남아 있습니다: {about.ko}", en=f"Still in it: {about.en}"),
-                   right=Text(ko=f"원본 {timecode(moment.start)}-{timecode(moment.end)} 구간을 빼세요.",
-                              en=f"Leave out the source from {timecode(moment.start)} to {timecode(moment.end)}."))
+    return Finding(
+        where=_where(found, moment),
+        found=Text(ko=f"남아 있습니다: {about.ko}", en=f"Still in it: {about.en}"),
+        right=Text(
+            ko=f"원본 {timecode(moment.start)}-{timecode(moment.end)} 구간을 빼세요.",
+            en=f"Leave out the source from {timecode(moment.start)} to {timecode(moment.end)}.",
+        ),
+    )
 
 
 def _where(found: Alignment, moment: Moment) -> str:

@@ -54,7 +54,18 @@ def _speak(line: ScriptLine, voice: Voice) -> Sound:
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "line.wav"
         if voice.engine == "espeak-ng":
-            command = ["espeak-ng", "-v", voice.voice, "-s", f"{speed:g}", "-p", f"{pitch:g}", "-w", str(wav), line.text]
+            command = [
+                "espeak-ng",
+                "-v",
+                voice.voice,
+                "-s",
+                f"{speed:g}",
+                "-p",
+                f"{pitch:g}",
+                "-w",
+                str(wav),
+                line.text,
+            ]
             subprocess.run(command, check=True, timeout=60)
             sound = read_sound(wav, NARRATION_HZ)
         else:
@@ -78,7 +89,26 @@ def _trim(sound: Sound) -> Sound:
 
 def _encode(sound: Sound, out: Path) -> None:
     samples = (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y",
-               "-f", "s16le", "-ar", str(NARRATION_HZ), "-ac", "1", "-i", "-",
-               "-c:a", "libopus", "-b:a", "24k", "-fflags", "+bitexact", str(out)]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-y",
+        "-f",
+        "s16le",
+        "-ar",
+        str(NARRATION_HZ),
+        "-ac",
+        "1",
+        "-i",
+        "-",
+        "-c:a",
+        "libopus",
+        "-b:a",
+        "24k",
+        "-fflags",
+        "+bitexact",
+        str(out),
+    ]
     subprocess.run(command, input=samples, check=True, timeout=60)

@@ -52,8 +52,10 @@ def show_clip(file: str) -> Any:
 
 def show_lines(lab: LabSession, lines: Sequence[Line]) -> Html:
     """List the transcript with the times of each line."""
-    return _table([lab.text("줄", "Line"), lab.text("시각", "Time"), lab.text("대본", "Transcript")],
-                  [[line["id"], timecode(line["start"])[3:-2], line["text"]] for line in lines])
+    return _table(
+        [lab.text("줄", "Line"), lab.text("시각", "Time"), lab.text("대본", "Transcript")],
+        [[line["id"], timecode(line["start"])[3:-2], line["text"]] for line in lines],
+    )
 
 
 def ask_labels(client: Any, prompt: str, lines: Sequence[Line], model: str = "lab-default") -> Answers:
@@ -62,8 +64,13 @@ def ask_labels(client: Any, prompt: str, lines: Sequence[Line], model: str = "la
     begun = time.monotonic()
     for batch in batches(lines):
         reply = client.chat.completions.create(
-            model=model, messages=messages(prompt, batch), response_format=response_format(batch),
-            temperature=0, seed=1, max_tokens=600)
+            model=model,
+            messages=messages(prompt, batch),
+            response_format=response_format(batch),
+            temperature=0,
+            seed=1,
+            max_tokens=600,
+        )
         answers.labels |= read_labels(reply.choices[0].message.content, batch)
         answers.model, answers.tokens = reply.model, answers.tokens + (reply.usage.total_tokens if reply.usage else 0)
     answers.seconds = time.monotonic() - begun
@@ -73,7 +80,9 @@ def ask_labels(client: Any, prompt: str, lines: Sequence[Line], model: str = "la
 def show_answers(lab: LabSession, lines: Sequence[Line], answers: Answers) -> Html:
     """List what the AI said of each line, and what it took."""
     names = choices(lab)
-    rows = [[line["id"], line["text"], names[(said := answers.labels[line["id"]]).label], said.reason] for line in lines]
+    rows = [
+        [line["id"], line["text"], names[(said := answers.labels[line["id"]]).label], said.reason] for line in lines
+    ]
     table = _table([lab.text("줄", "Line"), lab.text("대본", "Transcript"), "AI", lab.text("이유", "Reason")], rows)
     cost = show_cost(lab, answers)
     return Html(table.markup + cost.markup, f"{table.plain}\n{cost.plain}")
@@ -81,8 +90,10 @@ def show_answers(lab: LabSession, lines: Sequence[Line], answers: Answers) -> Ht
 
 def show_cost(lab: LabSession, answers: Answers) -> Html:
     """Say how long the AI took and how much it read and wrote."""
-    said = lab.text(f"{len(answers.labels)}줄, {answers.seconds:.0f}초, {answers.tokens:,}토큰",
-                    f"{len(answers.labels)} lines, {answers.seconds:.0f} s, {answers.tokens:,} tokens")
+    said = lab.text(
+        f"{len(answers.labels)}줄, {answers.seconds:.0f}초, {answers.tokens:,}토큰",
+        f"{len(answers.labels)} lines, {answers.seconds:.0f} s, {answers.tokens:,} tokens",
+    )
     return Html(f"<p>{html.escape(said)}</p>", said)
 
 
@@ -116,10 +127,14 @@ def caption_start(lines: Sequence[Line], labels: Mapping[str, str]) -> str:
 
 def save_captions(lab: LabSession, cutlist: CutList, lines: Sequence[Line], words: str) -> Html:
     """Write the captions file from the mended words, and list it."""
-    cues: list[Cue] = make_captions(cutlist, lines, dict(NUMBERED.findall(words)), max_characters=MAX_CHARACTERS[lab.lang])
+    cues: list[Cue] = make_captions(
+        cutlist, lines, dict(NUMBERED.findall(words)), max_characters=MAX_CHARACTERS[lab.lang]
+    )
     (lab.folder / f"captions.{lab.lang}.srt").write_text(write(cues), "utf-8")
-    return _table([lab.text("시작", "From"), lab.text("끝", "To"), lab.text("자막", "Caption")],
-                  [[timecode(cue.start), timecode(cue.end), " / ".join(cue.lines)] for cue in cues])
+    return _table(
+        [lab.text("시작", "From"), lab.text("끝", "To"), lab.text("자막", "Caption")],
+        [[timecode(cue.start), timecode(cue.end), " / ".join(cue.lines)] for cue in cues],
+    )
 
 
 def disclosure_forms(lab: LabSession) -> dict[str, TextForm]:
@@ -134,5 +149,11 @@ def save_disclosure(lab: LabSession, forms: Mapping[str, TextForm]) -> None:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     cells = "".join(f"<th style='text-align:left'>{html.escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return Html(f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>", "\n".join(" | ".join(row) for row in rows))
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return Html(
+        f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>",
+        "\n".join(" | ".join(row) for row in rows),
+    )

@@ -82,8 +82,11 @@ def build(recipe: Recipe, lab_folder: Path, material: Path, out: Path, lang: str
     out.mkdir(parents=True, exist_ok=True)
     lines = json.loads((material / TRANSCRIPT).read_text("utf-8"))["lines"]
     ai = read_recorded(lab_folder, lang)
-    final = {i: said["label"] for i, said in ai.items()} if recipe.labels == "ai" else key_labels(
-        recipe, lab_folder, lines, lang)
+    final = (
+        {i: said["label"] for i, said in ai.items()}
+        if recipe.labels == "ai"
+        else key_labels(recipe, lab_folder, lines, lang)
+    )
     cutlist = from_labels(lines, final, SOURCE)
     if recipe.tighten:
         cutlist = tighten(cutlist, read_sound(material / SOURCE))
@@ -120,13 +123,24 @@ def _captions(how: Captions, cutlist: CutList, lines: Sequence[dict[str, Any]], 
 
 def _review(out: Path, ai: dict[str, dict[str, str]], final: dict[str, str] | None, lang: str) -> None:
     """Record the AI's labels and what became of them; without final labels they were taken unread."""
-    reason = {"ko": "원본을 다시 듣고 의뢰서와 비교해 고쳤습니다.", "en": "Listened again and compared it with the brief."}[lang]
+    reason = {
+        "ko": "원본을 다시 듣고 의뢰서와 비교해 고쳤습니다.",
+        "en": "Listened again and compared it with the brief.",
+    }[lang]
     items = []
     for line, said in ai.items():
         label = said["label"] if final is None else final[line]
         decision: Decision = "accepted" if label == said["label"] else "edited"
-        items.append(Item(id=line, ai=said["label"], final=label, decision=decision,
-                          reason="" if decision == "accepted" else reason, model=said["model"]))
+        items.append(
+            Item(
+                id=line,
+                ai=said["label"],
+                final=label,
+                decision=decision,
+                reason="" if decision == "accepted" else reason,
+                model=said["model"],
+            )
+        )
     save_evidence(out, items)
 
 
@@ -145,8 +159,13 @@ def record(lab_folder: Path, lang: str, model: str) -> Path:
     labels: dict[str, dict[str, str]] = {}
     for batch in batches(lines):
         answer: Any = OpenAI().chat.completions.create(  # type: ignore[call-overload]
-            model=model, messages=messages(prompt, batch), response_format=response_format(batch),
-            temperature=0, seed=1, max_tokens=900)
+            model=model,
+            messages=messages(prompt, batch),
+            response_format=response_format(batch),
+            temperature=0,
+            seed=1,
+            max_tokens=900,
+        )
         said = read_labels(answer.choices[0].message.content, batch)
         labels |= {line: {"label": label.label, "reason": label.reason} for line, label in said.items()}
     path = lab_folder / "reference" / f"ai_labels.{lang}.json"

@@ -40,20 +40,33 @@ def render_cut(source: Path, cutlist: CutList, out: Path, *, size: tuple[int, in
             raise ValueError(f"the cut list begins after the source ends ({clip.duration:.1f} s)")
         parts = [
             clip.subclipped(r.start, min(r.end, clip.duration)).with_effects(
-                [AudioFadeIn(FADE_SECONDS), AudioFadeOut(FADE_SECONDS)])
+                [AudioFadeIn(FADE_SECONDS), AudioFadeOut(FADE_SECONDS)]
+            )
             for r in cutlist.ranges
             if r.start < clip.duration
         ]
         joined = concatenate_videoclips(parts)
         final = joined.resized(size) if size else joined
-        final.write_videofile(str(out), codec="libx264", audio_codec="aac", preset="veryfast", ffmpeg_params=ENCODING,
-                              temp_audiofile=str(out.with_suffix(".m4a")), logger=None)
+        final.write_videofile(
+            str(out),
+            codec="libx264",
+            audio_codec="aac",
+            preset="veryfast",
+            ffmpeg_params=ENCODING,
+            temp_audiofile=str(out.with_suffix(".m4a")),
+            logger=None,
+        )
         final.close()
     return out
 
 
 def make_captions(
-    cutlist: CutList, lines: Sequence[Mapping[str, Any]], texts: Mapping[str, str], *, max_characters: int, max_lines: int = 2
+    cutlist: CutList,
+    lines: Sequence[Mapping[str, Any]],
+    texts: Mapping[str, str],
+    *,
+    max_characters: int,
+    max_lines: int = 2,
 ) -> list[Cue]:
     """Propose captions for a cut: the text of each kept line at the time where it is heard in the final.
 

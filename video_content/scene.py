@@ -136,8 +136,11 @@ def _detail_background() -> Image.Image:
     picture = Image.new("RGB", DRAWN, WOOD)
     draw = ImageDraw.Draw(picture, "RGBA")
     for number, y in enumerate(range(-20, 740, 36)):
-        draw.line([(x, y + 10 * math.sin(x / 170 + number * 1.7)) for x in range(0, 1300, 40)],
-                  fill=WOOD_DARK if number % 3 else WOOD_LIGHT, width=3)
+        draw.line(
+            [(x, y + 10 * math.sin(x / 170 + number * 1.7)) for x in range(0, 1300, 40)],
+            fill=WOOD_DARK if number % 3 else WOOD_LIGHT,
+            width=3,
+        )
     draw.rounded_rectangle((1010, 60, 1060, 330), 14, fill="#5d4a3a")
     draw.polygon([(1014, 330), (1056, 330), (1036, 440)], fill="#a7abad")
     draw.ellipse((70, 60, 250, 240), fill="#efe0c2")
@@ -182,15 +185,24 @@ def _bust(draw: Draw, x: float, y: float, size: float, seconds: float, mouth: fl
         return x + left * size, y + top * size, x + right * size, y + bottom * size
 
     draw.rounded_rectangle(box(-210, 165, 210, 700), 90 * size, fill=SHIRT)
-    draw.polygon([(x - 105 * size, y + 700 * size), (x - 80 * size, y + 230 * size),
-                  (x + 80 * size, y + 230 * size), (x + 105 * size, y + 700 * size)], fill=APRON)
+    draw.polygon(
+        [
+            (x - 105 * size, y + 700 * size),
+            (x - 80 * size, y + 230 * size),
+            (x + 80 * size, y + 230 * size),
+            (x + 105 * size, y + 700 * size),
+        ],
+        fill=APRON,
+    )
     for strap in (-78, 58):
         draw.rectangle(box(strap, 165, strap + 20, 240), fill=STRAP)
     draw.rounded_rectangle(box(-42, 80, 42, 190), 30 * size, fill=SKIN_SHADE)
     draw.ellipse(box(-128, -165, 128, 90), fill=HAIR)
     draw.ellipse(box(-108, -120, 108, 135), fill=SKIN)
     draw.pieslice(box(-120, -160, 120, 60), 180, 360, fill=HAIR)
-    draw.polygon([(x - 118 * size, y - 56 * size), (x + 118 * size, y - 56 * size), (x + 60 * size, y - 36 * size)], fill=HAIR)
+    draw.polygon(
+        [(x - 118 * size, y - 56 * size), (x + 118 * size, y - 56 * size), (x + 60 * size, y - 36 * size)], fill=HAIR
+    )
     for ear in (-122, 92):
         draw.ellipse(box(ear, -20, ear + 30, 40), fill=SKIN_SHADE)
     _face(draw, box, size, seconds, mouth)
@@ -205,7 +217,9 @@ def _face(draw: Draw, box: Any, size: float, seconds: float, mouth: float) -> No
         else:
             draw.ellipse(box(eye - 17, -12, eye + 17, 14), fill="#fffaf2")
             draw.ellipse(box(eye - 9 + look, -10, eye + 9 + look, 12), fill=INK)
-        draw.arc(box(eye - 26, -40 - 8 * mouth, eye + 26, 4 - 8 * mouth), 205, 335, fill=HAIR, width=max(1, round(7 * size)))
+        draw.arc(
+            box(eye - 26, -40 - 8 * mouth, eye + 26, 4 - 8 * mouth), 205, 335, fill=HAIR, width=max(1, round(7 * size))
+        )
     draw.arc(box(-14, 8, 14, 44), 20, 160, fill=SKIN_SHADE, width=max(1, round(6 * size)))
     if mouth < 0.06:
         draw.arc(box(-34, 44, 34, 84), 25, 155, fill="#9d4f43", width=max(1, round(6 * size)))

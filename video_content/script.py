@@ -114,5 +114,15 @@ def write_key(path: Path, key: Key) -> None:
 def moment(line: ScriptLine, start: float, end: float) -> Moment:
     """Place a line of the script in time."""
     about = line.about or ROLE_NAMES.get(line.role) or Text(ko=line.text, en=line.text)
-    return Moment(id=line.id, start=round(start, 3), end=round(end, 3), role=line.role, voice=line.voice,
-                  shot=line.shot, text=line.text, about=about, also=line.also, fact=line.fact)
+    return Moment(
+        id=line.id,
+        start=round(start, 3),
+        end=round(end, 3),
+        role=line.role,
+        voice=line.voice,
+        shot=line.shot,
+        text=line.text,
+        about=about,
+        also=line.also,
+        fact=line.fact,
+    )

@@ -49,9 +49,17 @@ def transcribe(narration: Path, key: Key, lang: str, weights: str) -> dict[str, 
         words = _words(model, sound, stretch, lang)
         heard = " ".join("".join(word["w"] for word in words).split())
         text = _proofread(heard, stretch, key)
-        lines.append({"id": f"L{number:02}", "start": round(stretch.start, 2), "end": round(stretch.end, 2), "text": text,
-                      "heard": heard, "proofread": text != heard,
-                      "words": [{**word, "w": word["w"].strip()} for word in words]})
+        lines.append(
+            {
+                "id": f"L{number:02}",
+                "start": round(stretch.start, 2),
+                "end": round(stretch.end, 2),
+                "text": text,
+                "heard": heard,
+                "proofread": text != heard,
+                "words": [{**word, "w": word["w"].strip()} for word in words],
+            }
+        )
     return {
         "source": narration.name,
         "source_sha256": hashlib.sha256(narration.read_bytes()).hexdigest(),

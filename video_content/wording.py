@@ -10,8 +10,7 @@ import unicodedata
 from difflib import SequenceMatcher
 
 #: Captions leave hesitations out, so comparing leaves them out too.
-HESITATIONS = re.compile(
-    r"(?<![가-힣])(음+|어+|아|그게|그러니까|저기|뭐)(?![가-힣])|\b(u+m+|u+h+|oh|well|so)\b", re.I)
+HESITATIONS = re.compile(r"(?<![가-힣])(음+|어+|아|그게|그러니까|저기|뭐)(?![가-힣])|\b(u+m+|u+h+|oh|well|so)\b", re.I)
 #: Longer texts are cut: comparing takes time by the square.
 MAX_COMPARED = 1200
 

@@ -114,8 +114,12 @@ async def _budget(request: web.Request) -> web.Response:
     balance = await request.app[GATEWAY].ledger.balance(request[ACCOUNT])
     return web.json_response(
         {
-            "course": account.course, "lab": account.lab, "limit_krw": balance.limit_krw,
-            "spent_krw": balance.spent_krw, "reserved_krw": balance.reserved_krw, "left_krw": balance.left_krw,
+            "course": account.course,
+            "lab": account.lab,
+            "limit_krw": balance.limit_krw,
+            "spent_krw": balance.spent_krw,
+            "reserved_krw": balance.reserved_krw,
+            "left_krw": balance.left_krw,
         }
     )
 
@@ -132,7 +136,9 @@ async def _receipts(request: web.Request) -> web.Response:
     limit = request.query.get("limit", "200")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_RECEIPTS):
         raise errors.invalid(
-            f"limit은 1~{MOST_RECEIPTS} 사이의 수입니다.", f"limit is a number from 1 to {MOST_RECEIPTS}.", param="limit"
+            f"limit은 1~{MOST_RECEIPTS} 사이의 수입니다.",
+            f"limit is a number from 1 to {MOST_RECEIPTS}.",
+            param="limit",
         )
     rows = await gateway.ledger.receipts(course, learner, int(limit), request.query.get("before"))
     return web.json_response({"object": "list", "data": rows})

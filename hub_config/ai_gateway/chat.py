@@ -60,7 +60,9 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 async def _read_body(request: web.Request, gateway: Gateway) -> Any:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise errors.invalid("압축한 요청은 받지 않습니다.", "A compressed request is not taken.", code="compressed_request")
+        raise errors.invalid(
+            "압축한 요청은 받지 않습니다.", "A compressed request is not taken.", code="compressed_request"
+        )
     try:
         async with asyncio.timeout(gateway.config.read_seconds):
             return parse_json(await request.read())
@@ -98,10 +100,17 @@ async def _converse(
 
 
 async def _stream(
-    request: web.Request, gateway: Gateway, call: ChatCall, end: Settlement, seen: answers.Seen, events: AsyncIterator[Any]
+    request: web.Request,
+    gateway: Gateway,
+    call: ChatCall,
+    end: Settlement,
+    seen: answers.Seen,
+    events: AsyncIterator[Any],
 ) -> web.StreamResponse:
     """Pass a stream's events on; an error after its start is told inside it, by `end_stream`."""
-    response = web.StreamResponse(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **await headers(request)})
+    response = web.StreamResponse(
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **await headers(request)}
+    )
     response.content_type, response.charset = "text/event-stream", "utf-8"
     keys = gateway.keys()
     try:

@@ -58,12 +58,16 @@ class GatewayConfig(Settings):
     prices: dict[Alias, tuple[Price, ...]] = Field(description="by the name that labs use, at least one each")
     budget_krw: Won = Field(description="what each learner may spend in a course")
     course_budgets_krw: dict[Course, Won] = Field(default={}, description="the same for one course, instead")
-    lab_budgets_krw: dict[Slug, Won] = Field(default={}, description="what a learner may spend in a lab, within the above")
+    lab_budgets_krw: dict[Slug, Won] = Field(
+        default={}, description="what a learner may spend in a lab, within the above"
+    )
     institution_group: str = Field(default="institution", description="the Hub group that may read every receipt")
     max_tokens: int = Field(default=1024, ge=1, le=1_000_000, description="the longest answer, and the default")
     calls_per_learner: int = Field(default=2, ge=1, description="calls of one learner that run at once")
     waiting_per_learner: int = Field(default=16, ge=1, description="calls of one learner that may wait for their turn")
-    identity_seconds: float = Field(default=30, ge=0, le=60, description="how long the Hub's word on a token is believed")
+    identity_seconds: float = Field(
+        default=30, ge=0, le=60, description="how long the Hub's word on a token is believed"
+    )
     request_bytes: int = Field(default=1_000_000, ge=1000)
     answer_bytes: int = Field(default=4_000_000, ge=1000)
     read_seconds: float = Field(default=30, gt=0, description="for a request to arrive")

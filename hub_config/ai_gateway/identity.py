@@ -83,4 +83,6 @@ def parse_user(answer: Any) -> Identity:
     name, groups = answer.get("name"), answer.get("groups")
     if not isinstance(name, str) or not name:
         raise errors.wrong_token()
-    return Identity(name, frozenset(g for g in groups if isinstance(g, str)) if isinstance(groups, list) else frozenset())
+    return Identity(
+        name, frozenset(g for g in groups if isinstance(g, str)) if isinstance(groups, list) else frozenset()
+    )

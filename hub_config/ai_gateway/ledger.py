@@ -126,7 +126,9 @@ class Ledger:
         """Give the state of an account."""
         return await self._run(lambda: self._balance(account))
 
-    async def receipts(self, course: str | None, learner: str | None, limit: int, before: str | None) -> list[dict[str, Any]]:
+    async def receipts(
+        self, course: str | None, learner: str | None, limit: int, before: str | None
+    ) -> list[dict[str, Any]]:
         """Give receipts, newest first, of a course and a learner; `before` is the id of the last one already seen."""
         return await self._run(lambda: self._receipts(course, learner, limit, before))
 
@@ -179,7 +181,9 @@ class Ledger:
         spent_krw, reserved_krw = spent.get("", (0, 0))
         return Balance(account.limits_krw[""], spent_krw, reserved_krw, max(0, left))
 
-    def _receipts(self, course: str | None, learner: str | None, limit: int, before: str | None) -> list[dict[str, Any]]:
+    def _receipts(
+        self, course: str | None, learner: str | None, limit: int, before: str | None
+    ) -> list[dict[str, Any]]:
         cursor = self._db.execute(
             f"SELECT {COLUMNS} FROM receipts WHERE (:course IS NULL OR course = :course) "  # noqa: S608 -- a constant
             "AND (:learner IS NULL OR learner = :learner) "
@@ -237,9 +241,18 @@ def _open_receipt(db: sqlite3.Connection, account: Account, opening: Opening) ->
         "INSERT INTO receipts (id, learner, course, lab, at, endpoint, model, upstream, prompt_sha256, reserved_krw, "
         "outcome, prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            opening.receipt, account.learner, account.course, account.lab, datetime.now(UTC).isoformat(),
-            opening.endpoint, opening.model, opening.upstream, opening.prompt_sha256, opening.reserve_krw,
-            OPEN, without_personal_data(opening.prompt),
+            opening.receipt,
+            account.learner,
+            account.course,
+            account.lab,
+            datetime.now(UTC).isoformat(),
+            opening.endpoint,
+            opening.model,
+            opening.upstream,
+            opening.prompt_sha256,
+            opening.reserve_krw,
+            OPEN,
+            without_personal_data(opening.prompt),
         ),
     )
 
@@ -256,7 +269,13 @@ def _close_receipt(db: sqlite3.Connection, receipt: str, end: Settlement, row: t
         "UPDATE receipts SET outcome = ?, cost_krw = ?, prompt_tokens = ?, completion_tokens = ?, answer_sha256 = ?, "
         "answer = ?, latency_ms = ? WHERE id = ?",
         (
-            end.outcome, cost, end.prompt_tokens, end.completion_tokens, end.answer_sha256,
-            None if end.answer is None else without_personal_data(end.answer), end.latency_ms, receipt,
+            end.outcome,
+            cost,
+            end.prompt_tokens,
+            end.completion_tokens,
+            end.answer_sha256,
+            None if end.answer is None else without_personal_data(end.answer),
+            end.latency_ms,
+            receipt,
         ),
     )

@@ -12,7 +12,12 @@ _PATTERNS = (
     # Resident and foreigner registration numbers: a birth date, then a digit for century and sex, then six more.
     (re.compile(rf"(?<!\d)\d{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]){_DASH}[0-9]\d{{6}}(?!\d)"), "[주민등록번호]"),
     # Mobile (010, 011 …), internet (070), areas (02, 031 …), also after +82 and with or without the first 0.
-    (re.compile(rf"(?<!\d)(?:\+?82{_DASH}\(?0?\)?|0)(?:1[016789]|70|2|[3-6][1-5]){_DASH}\d{{3,4}}{_DASH}\d{{4}}(?!\d)"), "[전화번호]"),
+    (
+        re.compile(
+            rf"(?<!\d)(?:\+?82{_DASH}\(?0?\)?|0)(?:1[016789]|70|2|[3-6][1-5]){_DASH}\d{{3,4}}{_DASH}\d{{4}}(?!\d)"
+        ),
+        "[전화번호]",
+    ),
 )
 KEY_MARK = "[key]"
 

@@ -143,7 +143,9 @@ def _call(request: ChatRequest, upstream: Upstream, config: GatewayConfig) -> Ch
 def _features_used(request: ChatRequest) -> list[tuple[str, Feature]]:
     """Name the fields that need more than text, and what they need."""
     used: list[tuple[str, Feature]] = [
-        (name, "tools") for name in ("tools", "tool_choice", "parallel_tool_calls") if getattr(request, name) is not None
+        (name, "tools")
+        for name in ("tools", "tool_choice", "parallel_tool_calls")
+        if getattr(request, name) is not None
     ]
     for message in request.messages:
         if message.role == "tool" or message.tool_calls or message.tool_call_id:
@@ -173,11 +175,15 @@ def _field_error(error: ValidationError) -> errors.GatewayError:
     where = ".".join(str(step) for step in first["loc"] if not _is_branch(step))[:80] or "body"
     if first["type"] == "extra_forbidden":
         return errors.invalid(
-            f"게이트웨이가 받지 않는 항목입니다: {where}.", f"The gateway does not take this field: {where}.",
-            param=where, code="unknown_field",
+            f"게이트웨이가 받지 않는 항목입니다: {where}.",
+            f"The gateway does not take this field: {where}.",
+            param=where,
+            code="unknown_field",
         )
     return errors.invalid(
-        f"{where} 값이 없거나 사용할 수 없는 값입니다.", f"{where} is missing or not acceptable: {first['msg']}.", param=where
+        f"{where} 값이 없거나 사용할 수 없는 값입니다.",
+        f"{where} is missing or not acceptable: {first['msg']}.",
+        param=where,
     )
 
 
@@ -189,8 +195,11 @@ def _is_branch(step: int | str) -> bool:
 def _unknown_model(config: GatewayConfig) -> errors.GatewayError:
     known = ", ".join(config.aliases())
     return errors.GatewayError(
-        404, "model_not_found",
-        f"없는 모델입니다. 사용할 수 있는 모델: {known}.", f"There is no such model; the models are: {known}.", param="model",
+        404,
+        "model_not_found",
+        f"없는 모델입니다. 사용할 수 있는 모델: {known}.",
+        f"There is no such model; the models are: {known}.",
+        param="model",
     )
 
 
@@ -200,7 +209,8 @@ def _not_allowed(param: str, feature: Feature, upstream: Upstream) -> errors.Gat
         f"{upstream.name} 모델은 {param} 기능을 지원하지 않습니다. 지원하는 외부 제공자를 게이트웨이 설정의 upstreams에 {setting} 항목과 함께 추가해야 합니다.",
         f"The models of {upstream.name} cannot do {param}; it takes an outside provider that can, "
         f"as an entry of the gateway's setting upstreams with {setting}.",
-        param=param, code="feature_not_allowed",
+        param=param,
+        code="feature_not_allowed",
     )
 
 
@@ -213,5 +223,7 @@ def _depth(value: Any) -> int:
     level, depth = [value], 0
     while level and depth <= MAX_DEPTH:
         depth += 1
-        level = [item for v in level if isinstance(v, dict | list) for item in (v.values() if isinstance(v, dict) else v)]
+        level = [
+            item for v in level if isinstance(v, dict | list) for item in (v.values() if isinstance(v, dict) else v)
+        ]
     return depth

@@ -32,11 +32,15 @@ def new_session(config: GatewayConfig) -> aiohttp.ClientSession:
     """Make the session for all upstream calls; a connection serves one call, since a stale one would lose a paid call."""
     timeout = aiohttp.ClientTimeout(total=config.call_seconds, sock_connect=CONNECT_SECONDS)
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+    )
 
 
 @asynccontextmanager
-async def send(session: aiohttp.ClientSession, upstream: Upstream, body: dict[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+async def send(
+    session: aiohttp.ClientSession, upstream: Upstream, body: dict[str, Any]
+) -> AsyncIterator[aiohttp.ClientResponse]:
     """Send a chat call and give the provider's answer once it says 200; NotCharged, or GatewayError where it may have worked."""
     url = str(upstream.base_url).rstrip("/") + "/chat/completions"
     try:
@@ -69,7 +73,7 @@ async def read_events(answer: aiohttp.ClientResponse, limit_bytes: int) -> Async
     async for line in _lines(answer, limit_bytes):
         if not line.startswith(b"data:"):
             continue
-        data = line[len(b"data:"):].strip()
+        data = line[len(b"data:") :].strip()
         if data == b"[DONE]":
             return
         try:
@@ -106,5 +110,14 @@ async def _error_code(answer: aiohttp.ClientResponse) -> object:
     try:
         error = json.loads(await _read(answer, ERROR_BYTES))["error"]
         return error["code"] if isinstance(error.get("code"), str) else error.get("type")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, errors.GatewayError, aiohttp.ClientError, TimeoutError):
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        errors.GatewayError,
+        aiohttp.ClientError,
+        TimeoutError,
+    ):
         return None

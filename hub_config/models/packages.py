@@ -51,11 +51,21 @@ def unpack(part: Part, folder: Path) -> Path:
 
 def _run(client: list[str], part: Part, folder: Path) -> str:
     """Run one client; give an empty text, or its last line where it failed."""
-    command = [*client, "--no-deps", "--only-binary", ":all:", "--target", str(folder), f"{part.package}=={part.version}"]
+    command = [
+        *client,
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--target",
+        str(folder),
+        f"{part.package}=={part.version}",
+    ]
     # The client's temporary files go beside the target: its disk was checked, and /tmp may be small.
     environment = {**os.environ, "TMPDIR": str(folder.parent), "PIP_USER": "0"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_SECONDS, env=environment, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=CLIENT_SECONDS, env=environment, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return type(error).__name__
     lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -31,8 +31,19 @@ def remake(made: Submissions, out: Path, *options: str) -> Path:
     """Make a submission of the good clip with other pictures or sound."""
     out.mkdir()
     good = made.folder("good", "ko") / "final.mp4"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y", "-i", str(good), *options,
-               "-preset", "ultrafast", "-shortest", str(out / "final.mp4")]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-loglevel",
+        "error",
+        "-y",
+        "-i",
+        str(good),
+        *options,
+        "-preset",
+        "ultrafast",
+        "-shortest",
+        str(out / "final.mp4"),
+    ]
     subprocess.run(command, check=True, timeout=60)
     return out
 
@@ -69,7 +80,9 @@ def test_honest_finishing_keeps_the_moments(made: Submissions, tmp_path: Path, o
 
 
 def test_foreign_sound_is_not_from_the_source(made: Submissions, tmp_path: Path) -> None:
-    folder = remake(made, tmp_path / "s", "-f", "lavfi", "-i", "anoisesrc=d=30:a=0.3:seed=1", "-map", "0:v", "-map", "1:a")
+    folder = remake(
+        made, tmp_path / "s", "-f", "lavfi", "-i", "anoisesrc=d=30:a=0.3:seed=1", "-map", "0:v", "-map", "1:a"
+    )
     assert made.check(folder, "ko", "required-moments").score == 0
     assert made.check(folder, "ko", "rejected-moments").score == 0
 

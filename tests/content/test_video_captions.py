@@ -12,9 +12,12 @@ from video_content.captions import Cue, characters, line_length, no_overlap, par
 from video_content.render import wrap
 from video_content.wording import likeness
 
-WORDS = st.lists(st.text("가나다라마바사abc,.", min_size=1, max_size=9).filter(lambda w: not w.isdecimal()), min_size=1, max_size=12)
+WORDS = st.lists(
+    st.text("가나다라마바사abc,.", min_size=1, max_size=9).filter(lambda w: not w.isdecimal()), min_size=1, max_size=12
+)
 CUES = st.lists(
-    st.tuples(st.integers(0, 3_000_000), st.integers(1, 60_000), WORDS), max_size=8,
+    st.tuples(st.integers(0, 3_000_000), st.integers(1, 60_000), WORDS),
+    max_size=8,
 ).map(lambda rows: [Cue(a / 1000, (a + d) / 1000, (" ".join(words),)) for a, d, words in rows])
 
 
@@ -23,7 +26,8 @@ def test_what_is_written_is_read_back(cues: list[Cue]) -> None:
     read, problems = parse(write(cues))
     assert not problems
     assert [(timecode(c.start), timecode(c.end), c.lines) for c in read] == [
-        (timecode(c.start), timecode(c.end), c.lines) for c in cues]
+        (timecode(c.start), timecode(c.end), c.lines) for c in cues
+    ]
 
 
 @given(st.text(max_size=400))
@@ -33,7 +37,11 @@ def test_no_text_crashes_the_reader(text: str) -> None:
     assert bool(cues or problems) == bool(text.strip()) or not any(line.strip() for line in text.splitlines())
 
 
-@given(st.lists(st.sampled_from(["1", "00:00:01,000 --> 00:00:02,000", "-->", "99:99:99,999 --> 0", "말", ""]), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from(["1", "00:00:01,000 --> 00:00:02,000", "-->", "99:99:99,999 --> 0", "말", ""]), max_size=30
+    )
+)
 def test_broken_blocks_are_findings(lines: list[str]) -> None:
     cues, problems = parse("\n".join(lines))
     assert all(p.where and p.where.startswith("line ") and not p.ok for p in problems)
@@ -54,7 +62,13 @@ def srt(folder: Path, *blocks: str) -> Path:
 
 @pytest.mark.parametrize(
     ("text", "whole"),
-    [("가" * 16, True), ("가" * 17, False), ("가\n나", True), ("가\n나\n다", False), ("<i>" + "가" * 16 + "</i>", True)],
+    [
+        ("가" * 16, True),
+        ("가" * 17, False),
+        ("가\n나", True),
+        ("가\n나\n다", False),
+        ("<i>" + "가" * 16 + "</i>", True),
+    ],
 )
 def test_lines_and_characters(tmp_path: Path, text: str, whole: bool) -> None:
     folder = srt(tmp_path, f"1\n00:00:01,000 --> 00:00:09,000\n{text}")
@@ -75,11 +89,16 @@ def test_an_overlap_is_found_with_its_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("check", [no_overlap])
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"hello", b"1\n00:00:05,000 --> 00:00:01,000\nx", b"-" * 1_000_001])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"hello", b"1\n00:00:05,000 --> 00:00:01,000\nx", b"-" * 1_000_001]
+)
 def test_a_broken_file_scores_nothing_and_says_why(tmp_path: Path, check: object, content: bytes) -> None:
     (tmp_path / "c.srt").write_bytes(content)
-    for result in (no_overlap(tmp_path, file="c.srt"), reading_speed(tmp_path, file="c.srt", max_cps=12),
-                   line_length(tmp_path, file="c.srt", max_characters=16)):
+    for result in (
+        no_overlap(tmp_path, file="c.srt"),
+        reading_speed(tmp_path, file="c.srt", max_cps=12),
+        line_length(tmp_path, file="c.srt", max_characters=16),
+    ):
         assert result.score == 0
         assert result.findings
     assert no_overlap(tmp_path, file="none.srt").score == 0

@@ -17,15 +17,20 @@ HLS = b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 CONCAT = b"ffconcat version 1.0\nfile '/etc/passwd'\n"
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00" * 4096, b"not a film", HLS, CONCAT, b"\x00\x00\x00\x20ftypisom" + b"\xff" * 2000])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00" * 4096, b"not a film", HLS, CONCAT, b"\x00\x00\x00\x20ftypisom" + b"\xff" * 2000]
+)
 def test_what_is_no_film_is_refused(tmp_path: Path, content: bytes) -> None:
     clip = tmp_path / "final.mp4"
     clip.write_bytes(content)
     for read in (probe, read_sound, read_frames):
         with pytest.raises(MediaError):
             read(clip)
-    for result in (delivery.plays(tmp_path, file="final.mp4"), delivery.no_long_silence(tmp_path, file="final.mp4"),
-                   delivery.length(tmp_path, file="final.mp4", min_seconds=1, max_seconds=2)):
+    for result in (
+        delivery.plays(tmp_path, file="final.mp4"),
+        delivery.no_long_silence(tmp_path, file="final.mp4"),
+        delivery.length(tmp_path, file="final.mp4", min_seconds=1, max_seconds=2),
+    ):
         assert result.score == 0
         assert result.findings[0].where == "final.mp4"
 
@@ -54,7 +59,11 @@ def test_a_link_out_of_the_folder_is_no_submission(tmp_path: Path) -> None:
 
 
 def test_a_title_that_looks_like_a_header_changes_nothing(tmp_path: Path) -> None:
-    make_clip(tmp_path / "final.mp4", "-metadata", "title=x\n  Duration: 09:09:09.00\n  Stream #0:0: Video: vp9, 9999x9999, 99 fps")
+    make_clip(
+        tmp_path / "final.mp4",
+        "-metadata",
+        "title=x\n  Duration: 09:09:09.00\n  Stream #0:0: Video: vp9, 9999x9999, 99 fps",
+    )
     header = probe(tmp_path / "final.mp4")
     assert header.duration_seconds < 3
     assert (header.video_codec, header.width, header.height) == ("h264", 640, 360)
@@ -63,7 +72,9 @@ def test_a_title_that_looks_like_a_header_changes_nothing(tmp_path: Path) -> Non
 def test_a_still_clip_with_short_picture_loses_points(tmp_path: Path) -> None:
     make_clip(tmp_path / "final.mp4", "-t", "2")
     assert delivery.plays(tmp_path, file="final.mp4").score == 1
-    assert delivery.length(tmp_path, file="final.mp4", min_seconds=4, max_seconds=9).score == pytest.approx(0.5, abs=0.05)
+    assert delivery.length(tmp_path, file="final.mp4", min_seconds=4, max_seconds=9).score == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
 def test_silences_also_at_the_ends() -> None:
@@ -89,7 +100,15 @@ def test_neighbouring_kept_lines_stay_one_stretch() -> None:
     assert [(r.line, r.start) for r in cutlist.ranges] == [("L0", 0), ("L3", 5.88)]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"source": "a", "ranges": [{"start": 2, "end": 1}]}', '{"source": "a", "ranges": [{"start": NaN, "end": 1}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"source": "a", "ranges": [{"start": 2, "end": 1}]}',
+        '{"source": "a", "ranges": [{"start": NaN, "end": 1}]}',
+    ],
+)
 def test_a_bad_cut_list_says_what_is_wrong(tmp_path: Path, text: str) -> None:
     (tmp_path / "cutlist.json").write_text(text)
     with pytest.raises(ValueError, match=r"cutlist\.json"):
@@ -98,6 +117,19 @@ def test_a_bad_cut_list_says_what_is_wrong(tmp_path: Path, text: str) -> None:
 
 def make_clip(path: Path, *options: str) -> None:
     sources = ["-f", "lavfi", "-i", "testsrc=s=640x360:r=15:d=2", "-f", "lavfi", "-i", "sine=d=2"]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y", *sources, "-c:v", "libx264", "-preset", "ultrafast",
-               "-c:a", "aac", *options, str(path)]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-loglevel",
+        "error",
+        "-y",
+        *sources,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-c:a",
+        "aac",
+        *options,
+        str(path),
+    ]
     subprocess.run(command, check=True, timeout=30)

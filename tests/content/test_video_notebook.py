@@ -32,7 +32,9 @@ class KeepsEverything(BaseHTTPRequestHandler):
         content = json.dumps({line: {"label": "keep", "reason": "<script>"} for line in ids})
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        body = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "fake", "choices": [choice], "usage": usage})
+        body = json.dumps(
+            {"id": "x", "object": "chat.completion", "created": 0, "model": "fake", "choices": [choice], "usage": usage}
+        )
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -70,8 +72,13 @@ def test_run_all_with_reference_answers_gets_full_marks(tmp_path: Path, lang: An
     assert "server/" not in shown
 
 
-@given(st.text(max_size=200) | st.recursive(st.none() | st.integers() | st.text(max_size=9), lambda x: st.lists(x) | st.dictionaries(
-    st.sampled_from(["L01", "L02", "label", "reason"]), x)).map(json.dumps))
+@given(
+    st.text(max_size=200)
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=9),
+        lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["L01", "L02", "label", "reason"]), x),
+    ).map(json.dumps)
+)
 def test_any_answer_gives_each_line_a_label(answer: str) -> None:
     labels = read_labels(answer, BATCH)
     assert list(labels) == ["L01", "L02"]

@@ -43,12 +43,24 @@ def whole(text: str = "안녕, Hello", use: Any = None, **more: Any) -> dict[str
 def chunk(text: str | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": finish, "delta": {"content": text} if text is not None else {}}
     return {
-        "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "their-name", "choices": [choice], **more
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "their-name",
+        "choices": [choice],
+        **more,
     }
 
 
 def last_chunk(use: Any) -> dict[str, Any]:
-    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "their-name", "choices": [], "usage": use}
+    return {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "their-name",
+        "choices": [],
+        "usage": use,
+    }
 
 
 async def stream(request: web.Request, events: list[Any], *, done: bool = True) -> web.StreamResponse:
@@ -120,7 +132,9 @@ class World:
     config: GatewayConfig
     http: aiohttp.ClientSession
 
-    async def chat(self, body: Any = None, *, token: str = "ann-token", where: str = "/video/rough-cut", **fields: Any) -> Answer:
+    async def chat(
+        self, body: Any = None, *, token: str = "ann-token", where: str = "/video/rough-cut", **fields: Any
+    ) -> Answer:
         body = body if body is not None else {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], **fields}
         return await self.ask("POST", where + "/v1/chat/completions", token=token, json=body)
 
@@ -167,9 +181,14 @@ def config_for(folder: Path, provider_url: str, hub_url: str, **settings: Any) -
     ]
     price = [{"effective": "2026-01-01", "input_krw_per_million": 0, "output_krw_per_million": 1_000_000}]
     raw = {
-        "port": 0, "database": str(folder / "gateway" / "ledger.sqlite"), "hub_api_url": hub_url, "upstreams": upstreams,
+        "port": 0,
+        "database": str(folder / "gateway" / "ledger.sqlite"),
+        "hub_api_url": hub_url,
+        "upstreams": upstreams,
         "prices": {alias: price for entry in upstreams for alias in entry["models"]},
-        "budget_krw": 1000, "max_tokens": 100, **settings,
+        "budget_krw": 1000,
+        "max_tokens": 100,
+        **settings,
     }
     return GatewayConfig.model_validate_json(json.dumps(raw))
 

@@ -47,7 +47,12 @@ async def test_thirty_racing_calls_on_a_budget_for_ten(tmp_path: Path) -> None:
         assert refused.error["type"] == "rate_limit_error"
         assert refused.headers["x-practicum-budget-left-krw"] == "0"
         assert await w.budget() == {
-            "course": "video", "lab": "rough-cut", "limit_krw": 100, "spent_krw": 100, "reserved_krw": 0, "left_krw": 0
+            "course": "video",
+            "lab": "rough-cut",
+            "limit_krw": 100,
+            "spent_krw": 100,
+            "reserved_krw": 0,
+            "left_krw": 0,
         }
 
 
@@ -89,8 +94,16 @@ async def test_budgets_are_apart_by_learner_and_course(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "lie",
     [
-        None, "much", [], usage(-5, -100), usage(1.5, 2), usage(True, True), usage("5", "6"), usage(5, 10**30),
-        {"prompt_tokens": 5}, usage(5, float("inf")),
+        None,
+        "much",
+        [],
+        usage(-5, -100),
+        usage(1.5, 2),
+        usage(True, True),
+        usage("5", "6"),
+        usage(5, 10**30),
+        {"prompt_tokens": 5},
+        usage(5, float("inf")),
     ],
 )
 async def test_a_missing_or_senseless_usage_costs_the_reservation(w: World, lie: Any) -> None:
@@ -116,8 +129,11 @@ async def test_a_usage_beyond_the_reservation_costs_no_more_than_it(w: World) ->
 @pytest.mark.parametrize(
     ("status", "seen", "code"),
     [
-        (500, 502, "upstream_failed"), (429, 429, "upstream_busy"), (401, 502, "upstream_misconfigured"),
-        (400, 400, "upstream_rejected"), (302, 502, "upstream_failed"),
+        (500, 502, "upstream_failed"),
+        (429, 429, "upstream_busy"),
+        (401, 502, "upstream_misconfigured"),
+        (400, 400, "upstream_rejected"),
+        (302, 502, "upstream_failed"),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
@@ -125,7 +141,9 @@ async def test_a_call_that_the_provider_did_not_take_costs_nothing(
     w: World, status: int, seen: int, code: str, streamed: bool
 ) -> None:
     async def refusing(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        return web.json_response({"error": {"message": "their words"}}, status=status, headers={"Location": "/elsewhere"})
+        return web.json_response(
+            {"error": {"message": "their words"}}, status=status, headers={"Location": "/elsewhere"}
+        )
 
     w.provider.behave = refusing
     answer = await w.chat(stream=streamed)
@@ -165,7 +183,15 @@ async def test_a_provider_that_breaks_off_costs_the_reservation(w: World) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [b"no json", b"[]", b'{"choices": []}', b'{"choices": [{"message": {"content": 7}}]}', b"[" * 100_000, b"x" * 6_000_000]
+    "body",
+    [
+        b"no json",
+        b"[]",
+        b'{"choices": []}',
+        b'{"choices": [{"message": {"content": 7}}]}',
+        b"[" * 100_000,
+        b"x" * 6_000_000,
+    ],
 )
 async def test_an_answer_that_cannot_be_read_is_an_error(w: World, body: bytes) -> None:
     async def garbling(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:

@@ -43,7 +43,12 @@ async def test_headers_tell_the_receipt_and_what_is_left(w: World) -> None:
     assert answer.headers["x-practicum-receipt"] == receipt["id"]
     assert answer.headers["x-practicum-budget-left-krw"] == "990"
     assert await w.budget() == {
-        "course": "video", "lab": "rough-cut", "limit_krw": 1000, "spent_krw": 10, "reserved_krw": 0, "left_krw": 990
+        "course": "video",
+        "lab": "rough-cut",
+        "limit_krw": 1000,
+        "spent_krw": 10,
+        "reserved_krw": 0,
+        "left_krw": 990,
     }
 
 
@@ -118,9 +123,14 @@ async def test_openai_client_raises_what_it_should_for_an_unknown_model(w: World
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"), ("GET", "/v1/models"), ("POST", "/video/rough-cut/v1/completions"),
-        ("GET", "/video/rough-cut/v1/chat/completions"), ("DELETE", "/receipts"), ("GET", "/video/../receipts/x"),
-        ("POST", "/video/Rough%20Cut/v1/chat/completions"), ("GET", "/%2e%2e/-/budget"),
+        ("GET", "/"),
+        ("GET", "/v1/models"),
+        ("POST", "/video/rough-cut/v1/completions"),
+        ("GET", "/video/rough-cut/v1/chat/completions"),
+        ("DELETE", "/receipts"),
+        ("GET", "/video/../receipts/x"),
+        ("POST", "/video/Rough%20Cut/v1/chat/completions"),
+        ("GET", "/%2e%2e/-/budget"),
     ],
 )
 async def test_every_other_address_is_an_openai_shaped_404(w: World, method: str, path: str) -> None:
@@ -200,7 +210,9 @@ async def test_only_known_fields_of_an_answer_are_passed_on(w: World) -> None:
     async def chatty(request: Any, body: Any) -> Any:
         from aiohttp import web
 
-        return web.json_response(whole(use=usage() | {"bill_to": "x"}, timings={"a": 1}), headers={"x-provider-id": "p"})
+        return web.json_response(
+            whole(use=usage() | {"bill_to": "x"}, timings={"a": 1}), headers={"x-provider-id": "p"}
+        )
 
     w.provider.behave = chatty
     answer = await w.chat()

@@ -35,17 +35,32 @@ def nested(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"user": "bob"}, "user"), ({"logit_bias": {}}, "logit_bias"), ({"extra": 1}, "extra"), ({"grammar": "root"}, "grammar"),
-        ({"n_predict": -1}, "n_predict"), ({"n": 2}, "n"), ({"n": 0}, "n"), ({"max_tokens": 0}, "max_tokens"),
-        ({"max_tokens": -1}, "max_tokens"), ({"max_tokens": "9"}, "max_tokens"), ({"max_tokens": True}, "max_tokens"),
-        ({"max_completion_tokens": 1.5}, "max_completion_tokens"), ({"temperature": 9}, "temperature"),
-        ({"temperature": "hot"}, "temperature"), ({"seed": 2**70}, "seed"), ({"stream": "yes"}, "stream"),
-        ({"stop": ["x"] * 99}, "stop"), ({"response_format": {"type": "grammar"}}, "response_format.type"),
-        ({"messages": []}, "messages"), ({"messages": "hi"}, "messages"), ({"messages": [{"role": "root"}]}, "messages.0.role"),
+        ({"user": "bob"}, "user"),
+        ({"logit_bias": {}}, "logit_bias"),
+        ({"extra": 1}, "extra"),
+        ({"grammar": "root"}, "grammar"),
+        ({"n_predict": -1}, "n_predict"),
+        ({"n": 2}, "n"),
+        ({"n": 0}, "n"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": "9"}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
+        ({"temperature": 9}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"seed": 2**70}, "seed"),
+        ({"stream": "yes"}, "stream"),
+        ({"stop": ["x"] * 99}, "stop"),
+        ({"response_format": {"type": "grammar"}}, "response_format.type"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": [{"role": "root"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x", "prefix": 1}]}, "messages.0.prefix"),
         ({"messages": [{"role": "user", "content": [{"type": "file"}]}]}, "messages.content"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages.content"),
-        ({"model": None}, "model"), ({"stream_options": {"x": 1}}, "stream_options.x"),
+        ({"model": None}, "model"),
+        ({"stream_options": {"x": 1}}, "stream_options.x"),
     ],
 )
 async def test_a_field_that_is_not_taken_is_named(w: World, fields: dict[str, Any], param: str) -> None:
@@ -59,9 +74,18 @@ async def test_a_field_that_is_not_taken_is_named(w: World, fields: dict[str, An
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"{", b"null", b"[]", b'"x"', b"\xff\xfe", b"[" * 200_000, b'{"a":' * 50_000, b"9" * 10_000,
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b"[" * 200_000,
+        b'{"a":' * 50_000,
+        b"9" * 10_000,
         b'{"model": "m", "messages": [{"role": "user", "content": "\\ud800"}]}',
-        b'{"model": "m", "temperature": NaN, "messages": []}', b'{"model": "m", "temperature": 1e999, "messages": []}',
+        b'{"model": "m", "temperature": NaN, "messages": []}',
+        b'{"model": "m", "temperature": 1e999, "messages": []}',
         json.dumps({"model": MODEL, "messages": MESSAGES, "response_format": nested(60)}).encode(),
     ],
 )
@@ -83,7 +107,13 @@ async def test_a_compressed_bomb_is_not_unpacked(w: World) -> None:
 
 
 async def test_max_tokens_is_defaulted_and_capped(w: World) -> None:
-    for fields in ({}, {"max_tokens": 7}, {"max_completion_tokens": 8}, {"max_tokens": 9, "max_completion_tokens": 3}, {"max_tokens": 10**9}):
+    for fields in (
+        {},
+        {"max_tokens": 7},
+        {"max_completion_tokens": 8},
+        {"max_tokens": 9, "max_completion_tokens": 3},
+        {"max_tokens": 10**9},
+    ):
         assert (await w.chat(**fields)).status == 200
     assert [body["max_tokens"] for body in w.provider.bodies] == [100, 7, 8, 3, 100]
     assert not any("max_completion_tokens" in body for body in w.provider.bodies)
@@ -91,7 +121,12 @@ async def test_max_tokens_is_defaulted_and_capped(w: World) -> None:
 
 async def test_known_fields_are_passed_on(w: World) -> None:
     fields = {
-        "temperature": 0, "top_p": 0.5, "seed": 3, "stop": ["."], "presence_penalty": 1, "frequency_penalty": -1,
+        "temperature": 0,
+        "top_p": 0.5,
+        "seed": 3,
+        "stop": ["."],
+        "presence_penalty": 1,
+        "frequency_penalty": -1,
         "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}},
     }
     assert (await w.chat(**fields)).status == 200
@@ -101,7 +136,8 @@ async def test_known_fields_are_passed_on(w: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "feature"),
     [
-        ({"tools": [{"type": "function"}]}, "tools"), ({"tool_choice": "auto"}, "tools"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tool_choice": "auto"}, "tools"),
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "tools"),
         ({"messages": [{"role": "user", "content": [PICTURE]}]}, "images"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, "audio"),
@@ -113,7 +149,12 @@ async def test_what_the_built_in_model_cannot_do_is_refused_with_the_setting(
     answer = await w.chat({"model": MODEL, "messages": MESSAGES, **fields})
     assert (answer.status, answer.error["code"]) == (400, "feature_not_allowed")
     assert f'"allows": ["{feature}"]' in answer.error["message"]
-    entry = {"name": "outside", "base_url": str(w.config.upstreams[0].base_url), "models": {MODEL: "m"}, "allows": [feature]}
+    entry = {
+        "name": "outside",
+        "base_url": str(w.config.upstreams[0].base_url),
+        "models": {MODEL: "m"},
+        "allows": [feature],
+    }
     async with world(tmp_path / "other", upstreams=[entry]) as other:
         entry["base_url"] = "unused"
         assert (await other.chat({"model": MODEL, "messages": MESSAGES, **fields})).status == 200
@@ -127,7 +168,9 @@ async def test_the_key_is_nowhere(w: World, tmp_path: Path, caplog: pytest.LogCa
     async def telltale(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         leak = f"Incorrect key {CANARY_KEY} for {CANARY_PROMPT}"
         if mode == "whole":
-            return web.json_response(whole(leak, usage() | {"note": leak}, system_fingerprint=leak), headers={"x-k": "v"})
+            return web.json_response(
+                whole(leak, usage() | {"note": leak}, system_fingerprint=leak), headers={"x-k": "v"}
+            )
         if mode == "stream":
             return await stream(request, [chunk(leak, x=leak), chunk(leak, "stop"), last_chunk(usage())])
         if mode == "stream error":

@@ -22,7 +22,9 @@ from hub_config.ai_gateway.turns import Turns
 PRICE = Price(effective=date(2026, 1, 1), input_krw_per_million=200, output_krw_per_million=800)
 
 
-@pytest.mark.parametrize(("prompt", "answer", "won"), [(0, 0, 0), (1, 0, 1), (5000, 0, 1), (5001, 0, 2), (1_000_000, 500_000, 600)])
+@pytest.mark.parametrize(
+    ("prompt", "answer", "won"), [(0, 0, 0), (1, 0, 1), (5000, 0, 1), (5001, 0, 2), (1_000_000, 500_000, 600)]
+)
 def test_a_cost_is_whole_won_rounded_up(prompt: int, answer: int, won: int) -> None:
     assert cost_krw(PRICE, prompt, answer) == won
 
@@ -34,8 +36,12 @@ def test_a_reservation_is_never_less_than_what_the_call_can_cost() -> None:
 
 
 def test_the_price_in_force_is_the_last_one_before_the_day(tmp_path: Path) -> None:
-    prices = {MODEL: [{"effective": day, "input_krw_per_million": won, "output_krw_per_million": 0}
-                      for day, won in (("2026-07-01", 2), ("2026-01-01", 1))]}
+    prices = {
+        MODEL: [
+            {"effective": day, "input_krw_per_million": won, "output_krw_per_million": 0}
+            for day, won in (("2026-07-01", 2), ("2026-01-01", 1))
+        ]
+    }
     config = config_for(tmp_path, "http://h/v1", "http://h", prices=prices)
     days = [date(2025, 1, 1), date(2026, 6, 30), date(2026, 7, 1), date(2030, 1, 1)]
     assert [config.price_of(MODEL, day).input_krw_per_million for day in days] == [1, 1, 2, 2]
@@ -44,7 +50,12 @@ def test_the_price_in_force_is_the_last_one_before_the_day(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"prices": {}}, {"identity_seconds": 61}, {"budget_krw": -1}, {"unknown": 1}, {"upstreams": [{"name": "a", "models": {MODEL: "x"}}]}, {"upstreams": [{"name": "a", "base_url": "http://h/v1", "models": {}}]},
+        {"prices": {}},
+        {"identity_seconds": 61},
+        {"budget_krw": -1},
+        {"unknown": 1},
+        {"upstreams": [{"name": "a", "models": {MODEL: "x"}}]},
+        {"upstreams": [{"name": "a", "base_url": "http://h/v1", "models": {}}]},
         {"upstreams": [{"name": name, "base_url": "http://h/v1", "models": {MODEL: "x"}} for name in ("a", "b")]},
         {"upstreams": [{"name": "a", "base_url": "file:///etc/passwd", "models": {MODEL: "x"}}]},
     ],
@@ -111,7 +122,16 @@ async def test_a_turn_given_up_goes_to_the_next() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], {}, {"kind": "service", "name": "x"}, {"kind": "user"}, {"kind": "user", "name": ""}, {"kind": "user", "name": 7}]
+    "answer",
+    [
+        None,
+        [],
+        {},
+        {"kind": "service", "name": "x"},
+        {"kind": "user"},
+        {"kind": "user", "name": ""},
+        {"kind": "user", "name": 7},
+    ],
 )
 def test_an_answer_that_names_no_user_is_nobody(answer: Any) -> None:
     with pytest.raises(GatewayError):

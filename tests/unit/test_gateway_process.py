@@ -38,7 +38,12 @@ async def surroundings(folder: Path, **settings: Any) -> AsyncIterator[tuple[Pro
 @asynccontextmanager
 async def gateway(config: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub_config.ai_gateway", str(config), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "hub_config.ai_gateway",
+        str(config),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
@@ -120,7 +125,12 @@ async def test_kill_in_the_middle_of_a_call_loses_no_money_and_no_receipt(tmp_pa
 
 async def run_to_end(config: Path) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub_config.ai_gateway", str(config), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "hub_config.ai_gateway",
+        str(config),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await asyncio.wait_for(process.communicate(), 30)
     return process.returncode, errors.decode()

@@ -98,8 +98,13 @@ def weights(official: str | None = None) -> Weights:
     parts = tuple(Part(package=f"part-{n}", version="1.0", file="part/part.bin") for n in range(3))
     digest = hashlib.sha256(CONTENT).hexdigest()
     return Weights(
-        title=Text(ko="시험", en="test"), license="x", file="w.gguf", size_bytes=len(CONTENT), sha256=digest,
-        official=official, parts=parts,
+        title=Text(ko="시험", en="test"),
+        license="x",
+        file="w.gguf",
+        size_bytes=len(CONTENT),
+        sha256=digest,
+        official=official,
+        parts=parts,
     )
 
 
@@ -233,7 +238,9 @@ def test_the_catalogue_is_whole() -> None:
     models = catalogue().models
     assert catalogue().default in models
     assert {name: len(entry.parts) for name, entry in models.items()} == {
-        "qwen2.5-coder-1.5b": 22, "qwen2.5-coder-0.5b": 6, "smollm2-135m": 1
+        "qwen2.5-coder-1.5b": 22,
+        "qwen2.5-coder-0.5b": 6,
+        "smollm2-135m": 1,
     }
     for entry in models.values():
         assert len(set(entry.parts)) == len(entry.parts)
