@@ -118,7 +118,11 @@ def make_router(records: Records) -> APIRouter:
         with reading(records.engine) as session:
             feedback = _feedback_by_submission(session, course)
             receipts = work.submissions(session, course, lab=lab, learner=learner)
-            return [{**receipt.as_json(), "feedback": feedback.get(receipt.id)} for receipt in receipts]
+            graded = {event.payload["submission"] for event in journal.events(session, course, kind=work.GRADED)}
+            return [
+                {**receipt.as_json(), "graded": receipt.id in graded, "feedback": feedback.get(receipt.id)}
+                for receipt in receipts
+            ]
 
     @router.get("/courses/{course}/submissions/{submission}/files/{sha256}")
     def submission_file(course: str, submission: str, sha256: str, who: Who) -> FileResponse:

@@ -6,17 +6,19 @@ else's, and a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 
 from grader.engine.preprocessors import results_for
 from grader.engine.results import results_file
@@ -24,8 +26,13 @@ from grader.exchange import RecordsClient
 from grader.gradebook import RECEIPT, receipt_id, report_of
 from grader.nbgrader_setup import course_api, problem_of
 from labs.catalog import find_lab
+from labs.texts import UserError
 
 log = logging.getLogger(__name__)
+
+
+class AlreadyGrading(UserError):
+    """Somebody else's run on the same lab is not done yet."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +59,35 @@ def grade_lab(
 ) -> Summary:  # fmt: skip
     """Collect and grade a lab's newest submissions; what is graded already stays, unless forced."""
     find_lab(lab)
-    api = course_api(root, course)
-    _must(api.collect(lab, update=True))
-    learners = sorted(folder.parent.name for folder in (root / "submitted").glob(f"*/{lab}"))
-    waiting = [learner for learner in learners if force or not _is_graded(root, learner, lab)]
+    with _only_run(root, lab):
+        api = course_api(root, course)
+        _must(api.collect(lab, update=True))
+        learners = sorted(folder.parent.name for folder in (root / "submitted").glob(f"*/{lab}"))
+        graded = _graded(course, lab)
+        waiting = [w for w in learners if force or receipt_id(root / "submitted" / w / lab) not in graded]
+        done, failed = _grade_all(api, root, course, lab, waiting, force, workers or os.cpu_count() or 1, report)
+    return Summary(done, failed, len(learners) - len(waiting))
+
+
+def _grade_all(
+    api: Any, root: Path, course: str, lab: str, waiting: list[str], force: bool, workers: int,
+    report: Callable[[Progress], None],
+) -> tuple[int, int]:  # fmt: skip
+    """Check many at a time and write one after the other; how many are done, and how many failed."""
     done = failed = 0
     report(Progress(0, 0, len(waiting)))
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         checks = {pool.submit(_check, root, learner, lab, force): learner for learner in waiting}
         for check in as_completed(checks):
             learner = checks[check]
             problem = _grade_one(api, root, course, lab, learner, check.result)
             failed, done = (failed + 1, done) if problem else (failed, done + 1)
             report(Progress(done, failed, len(waiting), learner, problem))
-    return Summary(done, failed, len(learners) - len(waiting))
+    finally:
+        # After Ctrl-C the checks that have not begun are not begun.
+        pool.shutdown(cancel_futures=True)
+    return done, failed
 
 
 def release_feedback(
@@ -119,16 +141,24 @@ def _autograde(api: Any, root: Path, lab: str, learner: str) -> str:
     return problem_of(api.autograde(lab, learner, force=True, create=True))
 
 
-def _is_graded(root: Path, learner: str, lab: str) -> bool:
-    submitted = receipt_id(root / "submitted" / learner / lab)
-    if submitted is None or receipt_id(root / "autograded" / learner / lab) != submitted:
-        return False
-    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
+def _graded(course: str, lab: str) -> set[str]:
+    """The receipts whose grade is in the records: what did not get there is graded again, whatever the folders say."""
+    with RecordsClient() as records:
+        return {receipt["id"] for receipt in records.submissions(course, lab) if receipt["graded"]}
+
+
+@contextmanager
+def _only_run(root: Path, lab: str) -> Iterator[None]:
+    """Hold a lab's grading, so that two instructors who press the button at once do not mix."""
+    with (root / f".grading-{lab}.lock").open("w") as lock:
         try:
-            gradebook.find_submission(lab, learner)
-        except MissingEntry:
-            return False
-    return True
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyGrading(
+                f"실습 {lab}의 채점이 이미 진행 중입니다. 끝난 뒤 다시 시도하세요.",
+                f"lab {lab} is being graded already; try again when that is done",
+            ) from None
+        yield
 
 
 def _must(outcome: dict[str, Any]) -> None:

@@ -186,6 +186,32 @@ def test_a_stopped_run_goes_on_where_it_was(classroom: Classroom, monkeypatch: p
     assert (classroom.points("ann"), classroom.points("bob")) == (AUTOMATIC, AUTOMATIC)
 
 
+def test_a_grade_that_did_not_reach_the_records_is_sent_again(
+    classroom: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the gradebook and the records: the next run does not take it for done."""
+    hand_in(classroom, "ann")
+
+    def killed(*_args: Any, **_more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(flow, "report_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            classroom.grade()
+    assert classroom.points("ann") is None
+    assert classroom.grade()[0].graded == 1
+    assert classroom.points("ann") == AUTOMATIC
+
+
+def test_two_instructors_at_once_do_not_mix(classroom: Classroom) -> None:
+    hand_in(classroom, "ann")
+    with flow._only_run(classroom.root, LAB), pytest.raises(flow.AlreadyGrading) as caught:
+        classroom.grade()
+    assert "이미 진행 중" in caught.value.text.ko
+    assert classroom.grade()[0].graded == 1
+
+
 TRANSFORMER = """
 import IPython
 def full_marks(lines):
