@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
 from traitlets import Dict, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
+from hub_config.supervisor import descendants
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
 #: What of the Hub's environment variables a server gets; everything else stays outside.
@@ -28,6 +31,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """
 
     port: int
+    born = ""
     homes = Unicode(help="The folder of all homes.").tag(config=True)
     courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
     jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
@@ -108,19 +112,45 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
                 sandbox.command([*self.cmd, *self.get_args()]),
                 env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
-        self.pid = self.proc.pid
+        self.pid, self.born = self.proc.pid, birth(self.proc.pid)
         return (self.ip or "127.0.0.1", self.port)
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), **({"born": self.born} if self.pid else {})}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self.born = state.get("born", "")
 
     async def _signal(self, sig: int) -> bool:
         """Signal everything of the server: bubblewrap and what runs in it are one process group."""
-        try:
-            os.killpg(self.pid, sig)
-        except ProcessLookupError:
+        # After a restart of the machine or its container the same number may be another program's, the Hub's own too.
+        if not self.pid or not self.born or birth(self.pid) != self.born:
             return False
+        os.killpg(self.pid, sig)
         return True
 
     async def stop(self, now: bool = False) -> None:
         """End the server and leave nothing of it behind."""
-        if self.pid and await self._signal(signal.SIGKILL if now else signal.SIGTERM):
+        group = self.pid  # poll() forgets it as soon as the server has ended
+        if not await self._signal(0):
+            return
+        if not now:
+            # Not bubblewrap, which would end at once and take the server's time to end well: its init, which does not
+            # listen, and the server.
+            for pid in descendants(group)[:2]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
             await self.wait_for_death(self.term_timeout)
-            await self._signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+        await self.wait_for_death(self.kill_timeout)
+
+
+def birth(pid: int) -> str:
+    """When a process started, in clock ticks since the machine did; empty for one that has ended."""
+    try:
+        state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state == "Z" else others[18]

@@ -1,0 +1,364 @@
+"""A learner's server sees its own home and nothing of anybody else's; and it starts, stops and is found again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyterhub.objects import Hub
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+
+from grader.sandbox import SandboxMissing, lab_folders
+from hub_config import spawner as module
+from hub_config.jupyterlab import write_configurations
+from hub_config.spawner import SandboxSpawner, birth
+from hub_config.supervisor import descendants
+
+GROUPS = {
+    "ann": ["nbgrader-course-a"],
+    "bob": ["nbgrader-course-a"],
+    "eve": ["formgrade-course-a", "formgrade-course-b"],
+    "kim": [],
+}
+#: Reads whatever there is at each path.
+READ = """
+import pathlib, sys
+for path in map(pathlib.Path, sys.argv[1:]):
+    got = 0
+    try:
+        got = sum(len(f.read_bytes()) for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
+    except OSError:
+        pass
+    print(path, "GOT IT" if got else "nothing")
+"""
+NEIGHBOURS = """
+import pathlib, sys
+word = "".join(sys.argv[1:]).encode()
+for name in ("environ", "cmdline"):
+    for file in pathlib.Path("/proc").glob("[0-9]*/" + name):
+        try:
+            if word in file.read_bytes():
+                print("GOT IT", file)
+        except OSError:
+            pass
+"""
+ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+RUNS = "import time; print('up', flush=True); time.sleep(300)"
+ENDS_WELL = """
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(0.3)
+    pathlib.Path("saved").write_text("everything")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("up", flush=True)
+time.sleep(300)
+"""
+IGNORES = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+null = subprocess.DEVNULL
+subprocess.Popen(["sleep", sys.argv[1]], start_new_session=True, stdin=null, stdout=null, stderr=null)
+print("up", flush=True)
+time.sleep(300)
+"""
+
+
+def seconds() -> str:
+    """So many seconds of sleep that no other process has them in its command line."""
+    return f"300.{secrets.randbelow(10**12):012d}"
+
+
+def processes(argument: str) -> list[int]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if argument.encode() in file.read_bytes().split(b"\0"):
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+class House:
+    """A data folder as `practicum up` makes it, with something worth reading in every part."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.secrets = [
+            data / part
+            for part in ("homes/bob/work.txt", "records/records.db", "hub/jupyterhub.sqlite", "secrets/proxy-token",
+                         "ai/gateway.db", "courses/course-a/gradebook.db", "courses/course-b/gradebook.db",
+                         "run/gateway.json", "logs/hub.log", "blobs/ab/abcd")
+        ]  # fmt: skip
+        for path in [*self.secrets, data / "homes/ann/work.txt"]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("worth reading")
+        write_configurations(data / "run" / "jupyter")
+
+    def spawner(self, login: str, *cmd: str, server: str = "", plain: bool = False) -> Any:
+        groups = [SimpleNamespace(name=name) for name in GROUPS[login]]
+        user = SimpleNamespace(name=login, escaped_name=login, groups=groups, url=f"/user/{login}/", settings={})
+        common = {
+            "user": user, "hub": Hub(), "api_token": f"token-of-{login}", "cmd": [sys.executable, "-c", *cmd],
+            "orm_spawner": SimpleNamespace(name=server, server=None), "term_timeout": 2, "kill_timeout": 2,
+            "environment": {"PRACTICUM_GATEWAY_URL": "http://127.0.0.1:1"},
+        }  # fmt: skip
+        if plain:
+            self.out = self.log(login).open("wb")
+            return SimpleLocalProcessSpawner(
+                **common, home_dir=str(self.data / "homes" / login), popen_kwargs={"stdout": self.out}
+            )
+        return SandboxSpawner(
+            **common, homes=str(self.data / "homes"), courses=str(self.data / "courses"), fonts=str(self.data / "none"),
+            jupyter_config=str(self.data / "run" / "jupyter"), course_languages={"course-a": "ko", "course-b": "en"},
+        )  # fmt: skip
+
+    def log(self, login: str, server: str = "") -> Path:
+        return self.data / "logs" / f"server-{login}{server and '-'}{server}.log"
+
+    async def says(self, login: str, *cmd: str | Path, server: str = "", plain: bool = False) -> str:
+        """Run a command as somebody's server, to its end; give what it wrote."""
+        spawner = self.spawner(login, *map(str, cmd), server=server, plain=plain)
+        await spawner.start()
+        deadline = time.monotonic() + 20
+        while await spawner.poll() is None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        if plain:
+            self.out.close()
+        return self.log(login, server).read_text("utf-8")
+
+    async def up(self, spawner: Any, login: str) -> None:
+        """Start a server and wait until its command runs."""
+        await spawner.start()
+        deadline = time.monotonic() + 20
+        while "up" not in self.log(login).read_text("utf-8"):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path / "var")
+
+
+# --- what a server sees ----------------------------------------------------------------------------------------------
+
+
+async def test_a_learner_reads_nothing_of_the_house(house: House) -> None:
+    paths = [*house.secrets, *lab_folders()]
+    bare = (await house.says("ann", READ, *paths, plain=True)).splitlines()
+    assert bare == [f"{path} GOT IT" for path in paths]
+    house.log("ann").unlink()
+    sandboxed = (await house.says("ann", READ, "work.txt", *paths)).splitlines()
+    assert sandboxed == ["work.txt GOT IT", *(f"{path} nothing" for path in paths)]
+
+
+async def test_a_learner_writes_nowhere_but_at_home(house: House) -> None:
+    write = """
+import pathlib, sys
+for path in map(pathlib.Path, sys.argv[1:]):
+    try:
+        path.write_text("evil")
+    except OSError:
+        pass
+"""
+    targets = [*house.secrets, Path("/run/practicum/jupyter/jupyter_server_config.json"), Path(module.__file__)]
+    before = Path(module.__file__).read_bytes()
+    await house.says("ann", write, *targets, "/home/ann/mine.txt")
+    assert all(path.read_text() == "worth reading" for path in house.secrets if "logs" not in path.parts)
+    assert Path(module.__file__).read_bytes() == before
+    assert (house.data / "homes/ann/mine.txt").read_text() == "evil"
+
+
+async def test_a_learner_does_not_see_a_neighbours_server(house: House) -> None:
+    neighbour = house.spawner("bob", RUNS)
+    await house.up(neighbour, "bob")
+    assert "GOT IT" in await house.says("ann", NEIGHBOURS, "token-", "of-bob", plain=True)
+    house.log("ann").unlink()
+    assert await house.says("ann", NEIGHBOURS, "token-", "of-bob") == ""
+    await neighbour.stop(now=True)
+
+
+async def test_nothing_of_the_hubs_environment_comes_along(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONFIGPROXY_AUTH_TOKEN", "LD_LIBRARY_PATH", "PYTHONPATH", "PROVIDER_KEY"):
+        monkeypatch.setenv(name, "canary")
+    env = json.loads(await house.says("ann", ENVIRONMENT))
+    assert "canary" not in env.values()
+    assert (env["HOME"], env["USER"], env["PRACTICUM_COURSES"]) == ("/home/ann", "ann", "course-a")
+    assert env["OPENAI_BASE_URL"] == "http://127.0.0.1:1/course-a/-/v1"
+    assert env["OPENAI_API_KEY"] == env["JUPYTERHUB_API_TOKEN"] == "token-of-ann"
+    assert "PRACTICUM_COURSE" not in env
+
+
+async def test_somebody_without_a_course_gets_no_ai(house: House) -> None:
+    env = json.loads(await house.says("kim", ENVIRONMENT))
+    assert "OPENAI_API_KEY" not in env
+    assert env["PRACTICUM_COURSES"] == ""
+
+
+@pytest.mark.parametrize(("server", "own", "other"), [("course-b", "b", "a"), ("", "a", "b"), ("made-up", "a", "b")])
+async def test_an_instructors_server_sees_its_own_course(house: House, server: str, own: str, other: str) -> None:
+    inside = [f"/home/eve/courses/course-{course}/gradebook.db" for course in (own, other)]
+    said = await house.says("eve", READ, *inside, *house.secrets, server=server)
+    assert said.splitlines() == [
+        f"{inside[0]} GOT IT",
+        f"{inside[1]} nothing",
+        *(f"{path} nothing" for path in house.secrets),
+    ]
+    house.log("eve", server).unlink()
+    env = json.loads(await house.says("eve", ENVIRONMENT, server=server))
+    assert env["PRACTICUM_COURSE"] == f"course-{own}"
+    assert env["PRACTICUM_COURSE_ROOT"] == f"/home/eve/courses/course-{own}"
+    assert env["PRACTICUM_LANG"] == {"a": "ko", "b": "en"}[own]
+
+
+async def test_a_learner_who_names_a_server_after_a_course_gets_no_course(house: House) -> None:
+    said = await house.says("ann", READ, "/home/ann/courses/course-a/gradebook.db", *lab_folders(), server="course-a")
+    assert "GOT IT" not in said
+
+
+# --- start, poll, stop -----------------------------------------------------------------------------------------------
+
+
+async def test_a_server_starts_and_stops(house: House) -> None:
+    spawner = house.spawner("ann", RUNS)
+    await house.up(spawner, "ann")
+    group = spawner.pid
+    assert await spawner.poll() is None
+    assert len(descendants(group)) == 2
+    await spawner.stop()
+    assert await spawner.poll() is not None
+    assert _soon_empty(group)
+
+
+async def test_a_server_has_the_time_to_end_well(house: House) -> None:
+    spawner = house.spawner("ann", ENDS_WELL)
+    await house.up(spawner, "ann")
+    await spawner.stop()
+    assert (house.data / "homes/ann/saved").read_text() == "everything"
+
+
+async def test_a_server_that_does_not_listen_is_killed_with_what_it_started(house: House) -> None:
+    argument = seconds()
+    spawner = house.spawner("ann", IGNORES, argument)
+    await house.up(spawner, "ann")
+    assert any(pid in descendants(spawner.pid) for pid in processes(argument))
+    group, started = spawner.pid, time.monotonic()
+    await spawner.stop()
+    assert 1.5 < time.monotonic() - started < 6
+    assert _soon_empty(group)
+    assert processes(argument) == []
+
+
+def test_stopping_a_server_does_not_end_who_stops_it(house: House) -> None:
+    """Run as a group of its own, as the Hub is: a stop that reaches the wrong group ends it too."""
+    assert _hub(house, """
+for now in (False, True):
+    await house.up(spawner, "ann")
+    await spawner.stop(now=now)
+    await spawner.stop(now=now)  # twice, as an impatient person does
+print("still here")
+""").stdout == "still here\n"  # fmt: skip
+
+
+async def test_a_hub_that_was_killed_finds_its_servers_again(house: House) -> None:
+    died = _hub(house, """
+await house.up(spawner, "ann")
+print(json.dumps(spawner.get_state()), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+""")  # fmt: skip
+    assert died.returncode == -signal.SIGKILL
+    state = json.loads(died.stdout)
+    again = house.spawner("ann", RUNS)
+    again.load_state(state)
+    assert await again.poll() is None
+    assert again.get_state() == state
+    await again.stop()
+    assert await again.poll() == 0
+    assert birth(state["pid"]) == ""
+
+
+async def test_a_server_that_died_while_the_hub_was_away_is_known_to_be_dead(house: House) -> None:
+    """Nobody may have taken note of its end yet: it is a zombie, and not a running server."""
+    before = house.spawner("ann", "print('up', flush=True)")
+    await before.start()
+    os.waitid(os.P_PID, before.pid, os.WEXITED | os.WNOWAIT)
+    again = house.spawner("ann", RUNS)
+    again.load_state(before.get_state() | {"born": before.born})
+    assert await again.poll() == 0
+    assert await before.poll() == 0
+
+
+async def test_a_number_that_another_program_has_now_is_left_alone(house: House) -> None:
+    """Numbers begin anew with the machine or its container; the Hub's database still names the old ones."""
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        spawner = house.spawner("ann", RUNS)
+        spawner.load_state({"pid": other.pid, "born": "1"})
+        await spawner.stop()
+        assert await spawner.poll() == 0
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+async def test_without_the_sandbox_no_server_starts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "why_missing", lambda: "no user namespaces")
+    spawner = house.spawner("ann", "open('/tmp/never', 'w')")
+    with pytest.raises(SandboxMissing, match="no user namespaces"):
+        await spawner.start()
+    assert spawner.pid == 0
+
+
+def _soon_empty(group: int) -> bool:
+    """Whether no process of a group lives; who has just been killed may take a moment."""
+    deadline = time.monotonic() + 3
+    while _living(group) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not _living(group)
+
+
+def _living(group: int) -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _parent, its_group, *_others = file.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if state != "Z" and int(its_group) == group:
+            found.append(file.parent.name)
+    return found
+
+
+def _hub(house: House, steps: str) -> subprocess.CompletedProcess[str]:
+    """Let another process be the Hub."""
+    lines = "\n    ".join(steps.strip().splitlines())
+    code = f"""
+import asyncio, json, os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_server_isolation import RUNS, House
+house = House(Path({str(house.data)!r}))
+spawner = house.spawner("ann", RUNS)
+async def main():
+    {lines}
+asyncio.run(main())
+"""
+    argv = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(
+        argv, stdout=subprocess.PIPE, text=True, check=False, timeout=60, start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
