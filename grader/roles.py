@@ -52,7 +52,7 @@ class Caller:
 
     def must_be_learner(self, course: str) -> None:
         if not self.is_learner(course):
-            raise Forbidden(f"{course} 과정의 수강생이 아닙니다.", f"{self.name} is not enrolled in {course}")
+            raise Forbidden(f"{course} 과정의 훈련생이 아닙니다.", f"{self.name} is not enrolled in {course}")
 
     def must_be_instructor(self, course: str) -> None:
         if not self.is_instructor(course):
@@ -76,6 +76,8 @@ class HubIdentity:
 
     def caller(self, token: str) -> Caller | None:
         """Give the token's owner, or None for a token that the Hub does not know."""
+        if not token.isascii() or not token.isprintable() or not token:
+            return None  # no token of the Hub, and no header either
         name = hashlib.sha256(token.encode()).hexdigest()
         with self._lock:
             until, caller = self._known.get(name, (0.0, None))
@@ -89,8 +91,6 @@ class HubIdentity:
         return caller
 
     def _ask(self, token: str) -> Caller | None:
-        if not token.isascii() or not token.isprintable() or not token:
-            return None
         answer = self._client.get("/user", headers={"Authorization": f"Bearer {token}"})
         if answer.status_code in (401, 403, 404):
             return None

@@ -79,7 +79,7 @@ def grade(course: str, lab: str, force: bool, as_json: bool) -> None:
     _finish(run, as_json)
 
 
-@main.command(help="채점 결과를 학습자에게 공개합니다 / release feedback and scores to the learners.")
+@main.command(help="채점 결과를 훈련생에게 공개합니다 / release feedback and scores to the learners.")
 @click.argument("course")
 @click.argument("lab")
 @click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
@@ -134,12 +134,12 @@ def model_check(name: str) -> None:
     click.echo(f"{name}: SHA-256 ✔")
 
 
-@main.group(help="기록의 사슬 / the journal of the records.")
+@main.group(help="기록 원장 / the journal of the records.")
 def journal() -> None:
     """Journal."""
 
 
-@journal.command("verify", help="사슬 전체를 검사합니다 / walk the whole chain; names the first bad event")
+@journal.command("verify", help="기록 원장 전체를 검사합니다 / walk the whole chain; names the first bad event")
 def journal_verify() -> None:
     from sqlalchemy import func, select
 
@@ -147,14 +147,19 @@ def journal_verify() -> None:
     from grader.records.db import open_database, reading
     from grader.records.models import Event
 
-    engine = open_database(in_force().records_database)
+    settings = in_force()
+    if not settings.records_path.is_file():
+        raise UserError(
+            f"기록이 아직 없습니다: {settings.records_path}", f"there are no records yet: {settings.records_path}"
+        )
+    engine = open_database(settings.records_database)
     with reading(engine) as session:
         bad = chain.verify(session)
         count = session.scalar(select(func.count()).select_from(Event))
     engine.dispose()
     if bad:
         raise click.ClickException(bad)
-    say(f"기록 {count}건의 사슬이 온전합니다.", f"The chain of {count} events holds.")
+    say(f"기록 원장이 온전합니다. 기록 {count}건을 확인했습니다.", f"The chain of {count} events holds.")
 
 
 @main.command(help="이 장비에서 무엇이 되고 안 되는지 / what works on this machine, and what does not.")

@@ -20,9 +20,6 @@ from hub_config.supervisor import Service
 from labs.catalog import packs
 
 ALIAS = "lab-default"
-#: Won for a million tokens. The built-in model costs nothing; it is priced like a small hosted one, so that learners see
-#: what their calls would cost.
-PRICES = {"effective": date(2026, 1, 1).isoformat(), "input_krw_per_million": 600, "output_krw_per_million": 2400}
 
 
 def all_services(settings: Settings) -> list[Service]:
@@ -80,13 +77,18 @@ def gateway_config(settings: Settings) -> dict[str, Any]:
     else:
         upstream = {"name": "built-in", "base_url": f"http://127.0.0.1:{settings.model_port}/v1",
                     "api_key_file": str(settings.data / "secrets" / "model-key"), "models": {ALIAS: settings.model}}  # fmt: skip
+    price = {
+        "effective": date(2026, 1, 1).isoformat(),
+        "input_krw_per_million": settings.input_krw_per_million,
+        "output_krw_per_million": settings.output_krw_per_million,
+    }
     labs = [lab for pack in packs().values() for lab in pack.labs]
     return {
         "port": settings.gateway_port,
         "database": str(settings.data / "ai" / "gateway.db"),
         "hub_api_url": settings.hub_api_url,
         "upstreams": [upstream],
-        "prices": {ALIAS: [PRICES]},
+        "prices": {ALIAS: [price]},
         "budget_krw": settings.ai_budget_krw,
         "lab_budgets_krw": {lab.id: lab.lab.ai.budget_krw for lab in labs},
         "institution_group": f"institution-{_institution(settings)}",

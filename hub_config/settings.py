@@ -57,6 +57,14 @@ class Settings(BaseModel):
     provider_api_key_file: Path | None = Field(default=None, description="A file that holds the provider's key.")
     provider_model: str = Field(default="gpt-4.1-mini", description="The provider's model behind `lab-default`.")
     ai_budget_krw: int = Field(default=3000, ge=0, description="AI budget per learner and course run, in won.")
+    input_krw_per_million: int = Field(
+        default=600, ge=0,
+        description="What a million prompt tokens count for, in won. The built-in model costs nothing; it is priced like a "
+        "small hosted one, so that learners see what their calls would cost. Set your provider's price.",
+    )  # fmt: skip
+    output_krw_per_million: int = Field(
+        default=2400, ge=0, description="What a million answer tokens count for, in won."
+    )
     max_upload_mb: int = Field(default=150, ge=1, description="The largest submission, all files together.")
     grading_workers: int | None = Field(default=None, ge=1, description="Submissions checked at once; default: cores.")
 
@@ -73,6 +81,8 @@ class Settings(BaseModel):
     def _provider_is_whole(self) -> Self:
         if (self.provider_base_url is None) != (self.provider_api_key_file is None):
             raise ValueError("provider_base_url and provider_api_key_file belong together: set both or none")
+        if self.model == "none" and self.provider_base_url is None:
+            raise ValueError("model: `none` needs an outside provider: set provider_base_url and provider_api_key_file")
         return self
 
     @property
@@ -120,8 +130,12 @@ class Settings(BaseModel):
         return (self.port, self.proxy_api_port, self.portal_port, self.gateway_port, self.model_port, self.hub_port)
 
     @property
+    def records_path(self) -> Path:
+        return self.data / "records" / "records.db"
+
+    @property
     def records_database(self) -> str:
-        return f"sqlite:///{self.data / 'records' / 'records.db'}"
+        return f"sqlite:///{self.records_path}"
 
     @property
     def models_folder(self) -> Path:
@@ -168,7 +182,11 @@ def load_settings(path: Path | None = None, **overrides: object) -> Settings:
     chosen = path or Path(os.environ.get(ENVIRONMENT, DEFAULT_FILE))
     data: dict[str, object] = {}
     if chosen.is_file():
-        read = yaml.safe_load(chosen.read_text("utf-8")) or {}
+        try:
+            read = yaml.safe_load(chosen.read_text("utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            said = f"{chosen}: {' '.join(str(error).split())}"
+            raise SettingsError(f"설정 파일을 읽을 수 없습니다. {said}", said) from None
         if not isinstance(read, dict):
             raise SettingsError(
                 f"{chosen}: 설정은 `이름: 값` 줄이어야 합니다.", f"{chosen}: settings are a list of `name: value` lines"

@@ -15,7 +15,7 @@ import click
 from grader.records.db import open_database
 from grader.sandbox import missing, why_missing
 from hub_config.courses import build_labs, release_labs
-from hub_config.models.fetch import FetchError, fetch
+from hub_config.models.fetch import fetch
 from hub_config.seed import accounts, seed_demo
 from hub_config.services import all_services
 from hub_config.settings import Settings
@@ -119,10 +119,7 @@ def _fetch_model(settings: Settings, say: Callable[[str, str], None]) -> None:
     if settings.provider_base_url or settings.model == "none":
         return
     say(f"AI 모델을 확인합니다: {settings.model}", f"Checking the AI model: {settings.model}")
-    try:
-        fetch(settings.model, settings.models_folder)
-    except FetchError as error:
-        raise CannotStart(error.text.ko, error.text.en) from error
+    fetch(settings.model, settings.models_folder)
 
 
 def _seed(settings: Settings, say: Callable[[str, str], None]) -> None:

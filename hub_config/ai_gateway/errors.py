@@ -71,7 +71,7 @@ def foreign_course(course: str) -> GatewayError:
     return GatewayError(
         403,
         "course_forbidden",
-        f"{course} 과정의 수강생이나 강사가 아닙니다.",
+        f"{course} 과정의 훈련생이나 강사가 아닙니다.",
         f"You are neither a learner nor an instructor of the course {course}.",
     )
 

