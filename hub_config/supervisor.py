@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -61,7 +62,7 @@ class Supervisor:
             for service in self.services:
                 await self._start(service)
                 keepers.append(asyncio.create_task(self._keep(service)))
-            await asyncio.gather(*map(self._until_ready, self.services))
+            await self._until_all_ready(keepers)
             if self.stopping.is_set():
                 return
             ready = asyncio.create_task(asyncio.to_thread(when_ready))
@@ -70,9 +71,7 @@ class Supervisor:
             if ready.done():
                 ready.result()
             await asyncio.wait([stop, *keepers], return_when=asyncio.FIRST_COMPLETED)
-            for keeper in keepers:
-                if keeper.done():
-                    keeper.result()
+            _raise_failure(keepers)
         finally:
             self.stopping.set()
             for keeper in keepers:
@@ -102,6 +101,17 @@ class Supervisor:
             await asyncio.sleep(0.2 * len(deaths))
             await self._start(service)
 
+    async def _until_all_ready(self, keepers: Sequence[asyncio.Task[None]]) -> None:
+        """Wait until all answer; who dies again and again never will, and its failure need not wait for that."""
+        answers = asyncio.gather(*map(self._until_ready, self.services))
+        waited: list[asyncio.Future[Any]] = [answers, *keepers]
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            _raise_failure(keepers)
+            await answers
+        finally:
+            answers.cancel()
+
     async def _until_ready(self, service: Service) -> None:
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
             deadline = time.monotonic() + service.ready_seconds
@@ -128,6 +138,12 @@ class Supervisor:
                         os.kill(pid, number)
                 await asyncio.sleep(0.2)
                 _reap()
+
+
+def _raise_failure(keepers: Sequence[asyncio.Task[None]]) -> None:
+    for keeper in keepers:
+        if keeper.done():
+            keeper.result()
 
 
 def descendants(pid: int) -> list[int]:

@@ -1,0 +1,125 @@
+"""Roles: a caller is what the Hub says of the token, and a token that the Hub no longer knows ends soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from grader import roles
+from grader.roles import Caller, Forbidden, HubIdentity
+
+LEARNER = Caller("ann", groups=frozenset({"nbgrader-a"}))
+TEACHER = Caller("eve", groups=frozenset({"formgrade-a", "formgrade-b", "institution-inst"}))
+GRADER = Caller("grader", kind="service")
+FALSE_GRADER = Caller("grader", kind="user")
+OTHER_SERVICE = Caller("robot", kind="service", groups=frozenset({"nbgrader-a", "formgrade-a", "institution-inst"}))
+
+
+@pytest.mark.parametrize(
+    ("caller", "learner", "instructor", "office"),
+    [
+        (LEARNER, True, False, False),
+        (TEACHER, False, True, True),
+        (GRADER, False, True, False),
+        (FALSE_GRADER, False, False, False),  # a person who calls themselves as the service
+        (OTHER_SERVICE, False, False, False),  # groups are of people
+        (Caller("zoe", groups=frozenset({"nbgrader-ab", "xnbgrader-a", "nbgrader-", "formgrade-A"})), False, False, False),
+        (Caller("nobody"), False, False, False),
+    ],
+)  # fmt: skip
+def test_who_is_what_in_a_course(caller: Caller, learner: bool, instructor: bool, office: bool) -> None:
+    assert (caller.is_learner("a"), caller.is_instructor("a"), caller.is_office("inst")) == (
+        learner,
+        instructor,
+        office,
+    )
+    rules: list[tuple[Callable[[str], None], bool]] = [
+        (caller.must_be_learner, learner),
+        (caller.must_be_instructor, instructor),
+        (caller.must_belong, learner or instructor),
+    ]
+    for rule, allowed in rules:
+        if allowed:
+            rule("a")
+        else:
+            with pytest.raises(Forbidden) as refused:
+                rule("a")
+            assert "a 과정" in refused.value.text.ko
+
+
+def test_the_courses_of_a_caller() -> None:
+    assert TEACHER.courses("formgrade") == ["a", "b"]
+    assert TEACHER.courses("nbgrader") == []
+    assert TEACHER.institutions() == ["inst"]
+
+
+class PlayedHub:
+    """Answers as the Hub does, and counts the questions."""
+
+    def __init__(self, status: int = 200, model: Any = None) -> None:
+        self.status, self.model, self.asked = status, model, list[str]()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.headers["Authorization"])
+        assert request.url.path == "/hub/api/user"
+        return httpx.Response(self.status, json=self.model)
+
+
+def identity(hub: PlayedHub, **more: Any) -> HubIdentity:
+    return HubIdentity("http://hub.test/hub/api", transport=httpx.MockTransport(hub), **more)
+
+
+def test_a_known_token_is_its_owner_and_asked_once() -> None:
+    hub = PlayedHub(model={"name": "ann", "kind": "user", "groups": ["nbgrader-a"], "admin": True})
+    known = identity(hub)
+    assert [known.caller("t-1"), known.caller("t-1")] == [LEARNER, LEARNER]
+    assert hub.asked == ["Bearer t-1"]
+    known.caller("t-2")
+    assert hub.asked == ["Bearer t-1", "Bearer t-2"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_unknown_token_is_nobody(status: int) -> None:
+    assert identity(PlayedHub(status)).caller("t") is None
+
+
+def test_a_hub_that_breaks_is_an_error_and_not_an_answer() -> None:
+    hub = PlayedHub(500)
+    known = identity(hub)
+    with pytest.raises(httpx.HTTPStatusError):
+        known.caller("t")
+    hub.status, hub.model = 200, {"name": "grader", "kind": "service"}
+    assert known.caller("t") == GRADER
+
+
+def test_a_revoked_token_ends_when_its_answer_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(roles, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
+    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
+    known = identity(hub, keep_seconds=30)
+    assert known.caller("t") == LEARNER
+    hub.status = 403
+    now += 29.9
+    assert known.caller("t") == LEARNER
+    now += 0.2
+    assert known.caller("t") is None
+    assert len(hub.asked) == 2
+
+
+@pytest.mark.parametrize("token", ["", "토큰", "é", "a\r\nX-Evil: 1", "a\x00", "a\nb", "\udcff"])
+def test_a_token_that_is_none_is_never_sent(token: str) -> None:
+    hub = PlayedHub(model={"name": "ann"})
+    assert identity(hub).caller(token) is None
+    assert hub.asked == []
+
+
+def test_the_answers_kept_are_bounded() -> None:
+    hub = PlayedHub(403)
+    known = identity(hub)
+    known._known = {str(number): (time.monotonic() + 60, None) for number in range(10_001)}
+    known.caller("t")
+    assert len(known._known) == 1

@@ -1,0 +1,124 @@
+"""The settings: what cannot work is refused with the field's name, and secrets are the owner's alone."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from hub_config.settings import Settings, SettingsError, is_loopback, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRACTICUM_SETTINGS", raising=False)
+    monkeypatch.delenv("PRACTICUM_MODELS", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "practicum.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::", "lab.example.org", "127.0.0.1.example.org", ""])
+def test_the_demonstration_login_is_refused_off_loopback(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingsError, match="host: the demonstration login has one shared password"):
+        load_settings(written(tmp_path, f'host: "{host}"'))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_is_known(host: str) -> None:
+    assert is_loopback(host)
+    assert Settings(host=host).host == host
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("colour: red", "colour"),
+        ("port: 80", "port"),
+        ("port: eight", "port"),
+        ("demo_password: short", "demo_password"),
+        ("language: fr", "language"),
+        ("ai_budget_krw: -1", "ai_budget_krw"),
+        ("provider_base_url: https://api.example.org/v1", "provider_base_url and provider_api_key_file"),
+        ("provider_api_key_file: key", "provider_base_url and provider_api_key_file"),
+        ("- a\n- list", "name: value"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(written(tmp_path, text))
+    for said in (refused.value.text.ko, refused.value.text.en):
+        assert "\n" not in said
+    assert named in refused.value.text.en
+    assert "practicum.yaml" in refused.value.text.en
+
+
+@pytest.mark.parametrize("text", ["port: [1", "a: b: c", "\tport: 1", "!!python/object:os.system {}"])
+def test_a_file_that_is_not_yaml_is_one_line_too(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(written(tmp_path, text))
+    assert "practicum.yaml" in refused.value.text.en
+    assert "\n" not in refused.value.text.en
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "practicum.yaml").write_bytes(b"\xff\xfe\x00port")
+    with pytest.raises(SettingsError, match=r"practicum\.yaml"):
+        load_settings()
+
+
+def test_a_named_file_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="no such settings file"):
+        load_settings(tmp_path / "none.yaml")
+    monkeypatch.setenv("PRACTICUM_SETTINGS", str(tmp_path / "none.yaml"))
+    with pytest.raises(SettingsError, match="no such settings file"):
+        load_settings()
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.base_url == "http://127.0.0.1:8000"
+    assert settings.data == tmp_path / "var"
+    assert len(set(settings.ports)) == 6
+
+
+def test_paths_count_from_the_file_and_overrides_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    path = written(folder, "data: ../data\nport: 9000\nprovider_base_url: http://p\nprovider_api_key_file: key")
+    (folder / "key").write_text(" sk-1 \n")
+    settings = load_settings(path, port=9100, model=None)
+    assert settings.data == tmp_path / "data"
+    assert settings.port == 9100
+    assert settings.provider_api_key() == "sk-1"
+    monkeypatch.setenv("PRACTICUM_SETTINGS", str(path))
+    assert load_settings().port == 9000
+    (folder / "key").unlink()
+    with pytest.raises(SettingsError, match="provider_api_key_file"):
+        settings.provider_api_key()
+
+
+def test_an_override_is_checked_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="port"):
+        load_settings(None, port=70000)
+
+
+def test_a_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "var")
+    first = settings.secret("cookie-secret")
+    assert len(bytes.fromhex(first)) == 32
+    assert settings.secret("cookie-secret") == first
+    assert Settings(data=tmp_path / "var").secret("cookie-secret") == first
+    assert settings.secret("proxy-token") != first
+    path = tmp_path / "var" / "secrets" / "cookie-secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
