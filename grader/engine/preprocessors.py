@@ -19,6 +19,7 @@ from grader.engine.results import Results, results_file
 from grader.gradebook import receipt_id
 from labs.catalog import find_lab
 from labs.checks import CriterionResult
+from labs.evidence import write_text_safely
 from labs.spec import read_spec
 
 
@@ -65,7 +66,7 @@ def results_for(course_root: Path, learner: str, lab_id: str, folder: Path) -> R
     checked = run_criteria(find_lab(lab_id), folder, material, read_spec(material).lang)
     results = Results(receipt=receipt, criteria=tuple(checked))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(results.model_dump_json(), "utf-8")
+    write_text_safely(path, results.model_dump_json())
     return results
 
 

@@ -160,7 +160,7 @@ def do_the_lab(learner: Person) -> Path:
     learner.page.goto(f"{learner.site.url}/user/{learner.login}/lab/tree/{LAB}/{LAB}.ipynb")
     until_idle(learner.page)
     run_all(learner.page)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while not (work / "ai_disclosure.md").is_file() and time.monotonic() < deadline:
         learner.page.wait_for_timeout(500)
     until_idle(learner.page)

@@ -57,7 +57,7 @@ def start(data: Path, port: int) -> Installation:
         "hub_config.cli",
         "up",
         "--model",
-        "smollm2-135m",
+        os.environ.get("PRACTICUM_TEST_MODEL", "smollm2-135m"),
         "--port",
         str(port),
         "--data",
