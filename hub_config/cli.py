@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from grader.engine.grade import Progress, Summary
 from hub_config.settings import Settings, SettingsError, load_settings
+from labs.catalog import packs
 from labs.manifest import ManifestError
 from labs.texts import UserError
 
@@ -73,7 +74,7 @@ def up(model: str | None, port: int | None, data: Path | None) -> None:
 def grade(course: str, lab: str, force: bool, as_json: bool) -> None:
     from grader.engine.grade import grade_lab
 
-    settings = _for_course(course)
+    settings = _for_course(course, lab)
     run = _with_progress(as_json, lambda report: grade_lab(
         settings.course_root(course), course, lab, force=force, workers=settings.grading_workers, report=report))  # fmt: skip
     _finish(run, as_json)
@@ -86,7 +87,7 @@ def grade(course: str, lab: str, force: bool, as_json: bool) -> None:
 def feedback(course: str, lab: str, as_json: bool) -> None:
     from grader.engine.grade import release_feedback
 
-    settings = _for_course(course)
+    settings = _for_course(course, lab)
     run = _with_progress(
         as_json, lambda report: release_feedback(settings.course_root(course), course, lab, report=report)
     )
@@ -154,7 +155,13 @@ def journal_verify() -> None:
         )
     engine = open_database(settings.records_database)
     with reading(engine) as session:
-        bad = chain.verify(session)
+        try:
+            bad = chain.verify(session)
+        except ValueError as error:
+            raise UserError(
+                f"기록 원장에 읽을 수 없는 기록이 있습니다: {error}",
+                f"the journal has an event that cannot be read: {error}",
+            ) from None
         count = session.scalar(select(func.count()).select_from(Event))
     engine.dispose()
     if bad:
@@ -178,12 +185,19 @@ def settings() -> None:
         click.echo(f"{name} ({field.default!s})\n    {field.description}")
 
 
-def _for_course(course: str) -> Settings:
+def _for_course(course: str, lab: str) -> Settings:
     from hub_config.courses import become_grader
 
     settings = in_force()
-    if not settings.course_root(course).is_dir():
+    # By their names in the folder: a course that is called as a path would be graded where it leads.
+    if course not in {folder.name for folder in settings.course_root("").glob("*/")}:
         raise UserError(f"{course}: 그런 과정이 없습니다.", f"{course}: no such course")
+    labs = sorted(known.id for pack in packs().values() for known in pack.labs)
+    if lab not in labs:
+        known = ", ".join(labs)
+        raise UserError(
+            f"{lab}: 그런 실습이 없습니다. 설치된 실습: {known}", f"{lab}: no such lab; installed labs: {known}"
+        )
     become_grader(settings)
     return settings
 
@@ -192,9 +206,12 @@ def _with_progress(as_json: bool, run: Callable[[Callable[[Progress], None]], Su
     """Run with a bar in the terminal, or with a line of JSON for each step."""
     if as_json:
         return run(lambda progress: click.echo(json.dumps(progress.__dict__, ensure_ascii=False)))
-    bar = tqdm(unit="", dynamic_ncols=True)
+    bar: tqdm[Any] | None = None
 
     def show(progress: Progress) -> None:
+        nonlocal bar
+        if bar is None:  # not earlier: an error before the first step is a line of its own
+            bar = tqdm(unit="", dynamic_ncols=True)
         bar.total, bar.n = progress.total, progress.done + progress.failed
         bar.set_postfix_str(f"✘ {progress.failed}" if progress.failed else "")
         if progress.message:
@@ -204,7 +221,8 @@ def _with_progress(as_json: bool, run: Callable[[Callable[[Progress], None]], Su
     try:
         return run(show)
     finally:
-        bar.close()
+        if bar is not None:
+            bar.close()
 
 
 def _finish(summary: Summary, as_json: bool) -> None:

@@ -1,0 +1,245 @@
+"""The command `practicum`: it answers in the installation's language, and an error is one line without a traceback."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from grader.engine import grade as flow
+from grader.engine.grade import Progress, Summary
+from grader.records.db import open_database
+from grader.records.models import Event
+from hub_config import cli
+from hub_config import doctor as examination
+from hub_config.models.catalogue import catalogue
+from hub_config.seed import seed_demo
+from hub_config.settings import Settings
+from labs.texts import Text
+
+LANGUAGES = ["ko", "en"]
+
+
+class Installation:
+    """A data folder with the demonstration in its records, and its command."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.settings_file = folder, folder / "practicum.yaml"
+        self.database = f"sqlite:///{folder / 'var' / 'records' / 'records.db'}"
+        monkeypatch.setenv("PRACTICUM_SETTINGS", str(self.settings_file))
+        for name in ("PRACTICUM_RECORDS_URL", "PRACTICUM_RECORDS_TOKEN", "PRACTICUM_LANG"):
+            monkeypatch.setenv(name, "")  # the command sets them for nbgrader: put them back afterwards
+        monkeypatch.setenv("PRACTICUM_MODELS", str(folder / "models"))
+        self.speaks("ko")
+
+    def speaks(self, language: str, more: str = "") -> None:
+        self.settings_file.write_text(f"language: {language}\n{more}", "utf-8")
+
+    def seeded(self, attack: str = "") -> None:
+        engine = open_database(self.database)
+        seed_demo(engine, datetime(2026, 7, 6, 3, tzinfo=UTC))
+        if attack:
+            with engine.begin() as connection:
+                connection.execute(text(attack))
+                connection.commit()
+        engine.dispose()
+
+    def says(self, *argv: str) -> Result:
+        return CliRunner().invoke(cli.main, argv)
+
+
+@pytest.fixture
+def practicum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    return Installation(tmp_path, monkeypatch)
+
+
+def one_error(result: Result) -> str:
+    """The one line of an error."""
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit)  # nothing else got out
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: ")
+    assert "Traceback" not in result.output
+    return line
+
+
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ko", "기록 원장이 온전합니다. 기록 12건을 확인했습니다."), ("en", "The chain of 12 events holds.")],
+)
+def test_a_good_journal_is_verified(practicum: Installation, language: str, said: str) -> None:
+    practicum.speaks(language)
+    practicum.seeded()
+    result = practicum.says("journal", "verify")
+    assert (result.exit_code, result.output) == (0, f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    ("attack", "named"),
+    [
+        ("UPDATE event SET actor = 'haneul' WHERE seq = 5", "event 5"),
+        ("DELETE FROM event WHERE seq = 7", "event 7"),
+        ("UPDATE event SET payload = replace(payload, '09:00', '08:00') WHERE seq = 1", "event 1"),
+    ],
+)
+def test_a_journal_that_somebody_changed_is_named(practicum: Installation, attack: str, named: str) -> None:
+    practicum.seeded(attack)
+    assert named in one_error(practicum.says("journal", "verify"))
+
+
+@pytest.mark.parametrize("payload", ["not json", "", "[1"])
+def test_a_journal_that_cannot_be_read_is_one_line(practicum: Installation, payload: str) -> None:
+    practicum.seeded(f"UPDATE event SET payload = '{payload}' WHERE seq = 3")
+    assert "읽을 수 없는 기록" in one_error(practicum.says("journal", "verify"))
+
+
+# --- settings, models, doctor ----------------------------------------------------------------------------------------
+
+
+def test_every_setting_is_listed_with_what_it_means(practicum: Installation) -> None:
+    lines = practicum.says("settings").output.splitlines()
+    for name, field in Settings.model_fields.items():
+        at = next(number for number, line in enumerate(lines) if line.startswith(f"{name} ("))
+        assert lines[at + 1].strip() == field.description
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_models_are_listed(practicum: Installation, language: str) -> None:
+    practicum.speaks(language)
+    lines = practicum.says("model", "list").output.splitlines()
+    assert len(lines) == len(catalogue().models)
+    for line, (name, weights) in zip(lines, catalogue().models.items(), strict=True):
+        assert line.startswith(f"· {name}")  # none is fetched here
+        assert weights.license in line
+        assert line.endswith(weights.title.in_(language))
+
+
+@pytest.mark.parametrize("command", ["fetch", "check"])
+@pytest.mark.parametrize("name", ["no-such-model", "../../etc/passwd"])
+def test_a_model_that_is_not_known_is_one_line(practicum: Installation, command: str, name: str) -> None:
+    assert name in one_error(practicum.says("model", command, name))
+
+
+def test_weights_that_were_changed_are_named(practicum: Installation) -> None:
+    name, weights = next(iter(catalogue().models.items()))
+    (practicum.folder / "models").mkdir()
+    (practicum.folder / "models" / weights.file).write_bytes(b"something else")
+    assert "SHA-256" in one_error(practicum.says("model", "check", name))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_doctor_says_what_is_wrong_and_fails(
+    practicum: Installation, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practicum.speaks(language)
+    monkeypatch.setattr(examination, "why_missing", lambda: "no user namespaces")
+    result = practicum.says("doctor")
+    assert result.exit_code == 1
+    sandbox = next(line for line in result.output.splitlines() if "sandbox" in line)
+    assert sandbox.startswith("✘")
+    assert "no user namespaces" in sandbox
+    assert ("거절" in sandbox) == (language == "ko")
+
+
+def test_doctor_is_content_where_all_works(practicum: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    well = examination.Finding("all", True, Text(ko="됩니다", en="works"))
+    monkeypatch.setattr(examination, "examine", lambda settings: [well])
+    result = practicum.says("doctor")
+    assert (result.exit_code, result.output) == (0, "✔ all        됩니다\n")
+
+
+# --- grading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("language", "said"), [("ko", "그런 과정이 없습니다"), ("en", "no such course")])
+@pytest.mark.parametrize("command", ["grade", "feedback"])
+@pytest.mark.parametrize("course", ["nowhere", "", "..", ".", "../records", "/tmp", "ai-work-ko/", "*"])
+def test_an_unknown_course_is_one_line(
+    practicum: Installation, language: str, said: str, command: str, course: str
+) -> None:
+    practicum.speaks(language)
+    (practicum.folder / "var" / "courses" / "ai-work-ko").mkdir(parents=True)
+    assert said in one_error(practicum.says(command, course, "rough-cut"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_unknown_lab_is_one_line_that_names_the_known_ones(practicum: Installation, language: str) -> None:
+    practicum.speaks(language)
+    (practicum.folder / "var" / "courses" / "ai-work-ko").mkdir(parents=True)
+    for lab in ("no-such-lab", "../rough-cut", ""):
+        said = one_error(practicum.says("grade", "ai-work-ko", lab))
+        assert f"{lab}: " in said
+        assert "rough-cut" in said
+        assert ("그런 실습이 없습니다" in said) == (language == "ko")
+
+
+def played(monkeypatch: pytest.MonkeyPatch, failed: int) -> None:
+    def grade_lab(root, course, lab, *, force, workers, report):  # type: ignore[no-untyped-def]
+        report(Progress(1, failed, 1 + failed, "haneul", "손상된 파일" if failed else ""))
+        return Summary(1, failed, 2)
+
+    monkeypatch.setattr(flow, "grade_lab", grade_lab)
+
+
+@pytest.mark.parametrize(
+    ("language", "failed", "said"),
+    [
+        ("ko", 0, "완료 1건, 실패 0건, 그대로 2건"),
+        ("en", 0, "1 done, 0 failed, 2 unchanged"),
+        ("ko", 1, "완료 1건, 실패 1건, 그대로 2건"),
+    ],
+)
+def test_grading_says_how_it_went(
+    practicum: Installation, monkeypatch: pytest.MonkeyPatch, language: str, failed: int, said: str
+) -> None:
+    practicum.speaks(language)
+    (practicum.folder / "var" / "courses" / "c").mkdir(parents=True)
+    played(monkeypatch, failed)
+    result = practicum.says("grade", "c", "rough-cut")
+    assert result.exit_code == (1 if failed else 0)
+    assert said in result.stdout
+    assert ("haneul: 손상된 파일" in result.output) == bool(failed)
+
+
+def test_grading_for_a_program_is_one_json_object_a_line(
+    practicum: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (practicum.folder / "var" / "courses" / "c").mkdir(parents=True)
+    played(monkeypatch, 1)
+    result = practicum.says("grade", "c", "rough-cut", "--json")
+    progress, end = map(json.loads, result.stdout.splitlines())
+    assert progress == {"done": 1, "failed": 1, "total": 2, "learner": "haneul", "message": "손상된 파일"}
+    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2}
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command", [("journal", "verify"), ("doctor",), ("model", "list"), ("up",), ("grade", "c", "l")]
+)
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [("colour: red", "colour"), ("host: 0.0.0.0", "host"), ("port: [", "practicum.yaml"), ("port: 1", "port")],
+)
+def test_wrong_settings_are_one_line_for_every_command(
+    practicum: Installation, command: tuple[str, ...], more: str, named: str
+) -> None:
+    practicum.speaks("ko", more)
+    assert named in one_error(practicum.says(*command))
+
+
+def test_no_event_of_ours_is_added_by_looking(practicum: Installation) -> None:
+    practicum.seeded()
+    practicum.says("journal", "verify")
+    engine = open_database(practicum.database)
+    with engine.connect() as connection:
+        assert connection.execute(text(f"SELECT count(*) FROM {Event.__tablename__}")).scalar() == 12
+    engine.dispose()
