@@ -48,7 +48,11 @@ def run_now(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
     as_instructor(visit, course)
     with visit.records() as session:
         visit.run = find_course(session, course)
-        return visit.page("_run.html", lab=_lab(visit, lab), run=visit.site.runs.latest(course, lab))
+        run = visit.site.runs.latest(course, lab)
+        part = visit.page("_run.html", lab=_lab(visit, lab), run=run)
+    if run is None or run.state != "running":
+        part.headers["HX-Refresh"] = "true"  # the table below shows the new grades
+    return part
 
 
 @router.post("/class/{course}/labs/{lab}/grade")

@@ -131,6 +131,8 @@ def test_a_run_reports_its_end(world: World, kind: str, told: str) -> None:
     answer = world.post(world.browser("teacher"), f"{CLASS}/labs/rough-cut/{kind}", "teacher")
     assert answer.status_code == 303
     finish(world)
+    polled = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut/run")
+    assert polled.headers["HX-Refresh"] == "true", "the table below the run shows the new grades"
     page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut").text
     assert told in page
     assert "1건은 처리하지 못했습니다." in page
