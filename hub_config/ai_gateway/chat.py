@@ -38,7 +38,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
     call = parse_call(await _read_body(request, gateway), gateway.config)
     request[RECEIPT] = receipt = new_receipt_id()
     await _reserve(request, gateway, account, call)
-    end, seen = Settlement(CLIENT_LEFT), answers.Seen()
+    end, seen = Settlement(CLIENT_LEFT, started=started), answers.Seen()
     try:
         async with asyncio.timeout(gateway.config.call_seconds):
             async with gateway.turns.turn(account.learner, call.upstream.name, call.upstream.concurrent_calls):
@@ -54,7 +54,6 @@ async def chat(request: web.Request) -> web.StreamResponse:
         end.outcome = "upstream_timeout"
         raise errors.upstream_timeout() from None
     finally:
-        end.latency_ms = round((time.monotonic() - started) * 1000)
         await _settle(gateway, receipt, call, end, seen)
 
 
@@ -148,6 +147,7 @@ async def end_stream(response: web.StreamResponse, error: errors.GatewayError) -
 
 async def _settle(gateway: Gateway, receipt: str, call: ChatCall, end: Settlement, seen: answers.Seen) -> None:
     """Close the receipt; the second time for the same receipt changes nothing."""
+    end.latency_ms = round((time.monotonic() - end.started) * 1000)
     if seen.usage is not None:
         price = gateway.config.price_of(call.alias, datetime.now(UTC).date())
         end.cost_krw = cost_krw(price, seen.usage.prompt_tokens, seen.usage.completion_tokens)

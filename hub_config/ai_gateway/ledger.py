@@ -11,10 +11,11 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,6 +86,7 @@ class Settlement:
     answer_sha256: str | None = None
     answer: str | None = None
     latency_ms: int = 0
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_support import CANARY_KEY, MODEL, World, usage, whole, world
+from gateway_support import CANARY_KEY, MODEL, World, friendly, usage, whole, world
 from openai import NotFoundError, OpenAI, RateLimitError
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -52,6 +52,18 @@ async def test_headers_tell_the_receipt_and_what_is_left(w: World) -> None:
     }
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_receipt_says_how_long_it_took(w: World, stream: bool) -> None:
+    async def slow(request: Any, body: dict[str, Any]) -> Any:
+        await asyncio.sleep(0.12)
+        return await friendly(request, body)
+
+    w.provider.behave = slow
+    await w.chat(stream=stream)
+    (row,) = await w.settled()
+    assert 100 <= row["latency_ms"] < 10_000
+
+
 async def test_receipt_says_who_what_when_and_for_how_much(w: World) -> None:
     await w.chat(messages=[{"role": "user", "content": "메일 kim@example.com, 전화 010-1234-5678, 900101-1234567"}])
     (row,) = await w.receipts()
@@ -59,7 +71,6 @@ async def test_receipt_says_who_what_when_and_for_how_much(w: World) -> None:
     assert (row["endpoint"], row["upstream"], row["outcome"]) == ("chat.completions", "built-in", "ok")
     assert (row["prompt_tokens"], row["completion_tokens"], row["cost_krw"]) == (5, 10, 10)
     assert row["at"].endswith("+00:00")
-    assert row["latency_ms"] >= 0
     assert len(row["prompt_sha256"]) == len(row["answer_sha256"]) == 64
     assert json.loads(row["prompt"])[0]["content"] == "메일 [이메일], 전화 [전화번호], [주민등록번호]"
     assert row["answer"] == "안녕, Hello"
