@@ -28,6 +28,9 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
 ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "timezone", "mime.types",
        "ssl/certs", "nsswitch.conf", "hosts", "magic", "ImageMagick-6")  # fmt: skip
 NOBODY = 1000
+#: Folders in memory, and how much each may hold.
+SCRATCH = ("/tmp", "/run", "/var/tmp", "/dev/shm")  # noqa: S108
+SCRATCH_BYTES = 1_000_000_000
 #: What is kept of each output of a run; the findings of a whole lab, with their pictures, stay below it.
 MAX_OUTPUT_BYTES = 100_000_000
 
@@ -53,14 +56,14 @@ class Sandbox:
         """The bubblewrap command line that runs argv."""
         return [
             str(bwrap()),
-            *("--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"),
+            *("--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"),
             *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"),
             *(() if self.network else ("--unshare-net",)),
             *(("--die-with-parent",) if self.dies_with_parent else ()),
             # Where root runs this, the kernel takes a process in here for root too: only read-only keeps it from the settings
             # of the whole machine (with core_pattern it would run programs outside).
             *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
-            *("--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/var/tmp"),  # noqa: S108
+            *(a for folder in SCRATCH for a in ("--size", str(SCRATCH_BYTES), "--tmpfs", folder)),
             *_system(),
             *("--dir", self.home),
             *_python(),

@@ -29,7 +29,9 @@ from hub_config.models.fetch import fetch
 
 KEY = "a-key-for-the-model-server"
 LABELS = {
-    "type": "object", "additionalProperties": False, "required": ["label", "reason"],
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["label", "reason"],
     "properties": {"label": {"enum": ["keep", "cut", "unsure"]}, "reason": {"type": "string", "maxLength": 60}},
 }
 FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": LABELS}}
@@ -118,7 +120,9 @@ def client(gateway_url: str) -> Iterator[OpenAI]:
 
 
 def test_an_answer_and_its_receipt(client: OpenAI, gateway_url: str) -> None:
-    raw = client.chat.completions.with_raw_response.create(model="lab-default", messages=MESSAGES, max_tokens=20, temperature=0)
+    raw = client.chat.completions.with_raw_response.create(
+        model="lab-default", messages=MESSAGES, max_tokens=20, temperature=0
+    )
     answer = raw.parse()
     assert answer.usage is not None
     assert answer.choices[0].message.content
@@ -141,7 +145,9 @@ def test_the_prompts_bytes_bound_its_tokens(client: OpenAI, gateway_url: str) ->
 
 
 def test_a_schema_binds_the_answer_whole_and_streamed(client: OpenAI) -> None:
-    whole = client.chat.completions.create(model="lab-default", messages=MESSAGES, response_format=FORMAT, temperature=0)
+    whole = client.chat.completions.create(
+        model="lab-default", messages=MESSAGES, response_format=FORMAT, temperature=0
+    )
     parts = list(
         client.chat.completions.create(
             model="lab-default", messages=MESSAGES, response_format=FORMAT, temperature=0, stream=True,
@@ -163,11 +169,18 @@ def test_too_long_an_input_is_named(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "wrong", KEY[:-1]])
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/completion", "/tokenize", "/v1/models", "/slots", "/props", "/metrics"])
-def test_the_model_server_answers_nothing_without_the_key(model_server: ModelServer, path: str, key: str | None) -> None:
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/completion", "/tokenize", "/v1/models", "/slots", "/props", "/metrics"]
+)
+def test_the_model_server_answers_nothing_without_the_key(
+    model_server: ModelServer, path: str, key: str | None
+) -> None:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     body = {"messages": [{"role": "user", "content": "hi"}], "prompt": "hi", "content": "hi", "max_tokens": 1}
-    for answer in (httpx.post(model_server.url + path, json=body, headers=headers), httpx.get(model_server.url + path, headers=headers)):
+    for answer in (
+        httpx.post(model_server.url + path, json=body, headers=headers),
+        httpx.get(model_server.url + path, headers=headers),
+    ):
         assert answer.status_code in (401, 404)
         assert "choices" not in answer.text
 
@@ -178,7 +191,12 @@ def test_sigterm_ends_the_model_server_at_once(model_server: ModelServer) -> Non
     def ask() -> None:
         body = {"messages": MESSAGES, "max_tokens": 2000}
         try:
-            httpx.post(f"{model_server.url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+            httpx.post(
+                f"{model_server.url}/v1/chat/completions",
+                json=body,
+                headers={"Authorization": f"Bearer {KEY}"},
+                timeout=60,
+            )
         except httpx.TransportError:
             return
 
