@@ -288,7 +288,7 @@ def test_a_package_without_the_file_is_named(client: Path, tmp_path: Path) -> No
 
 def test_a_machine_without_a_client_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(packages, "find_spec", lambda _: None)
+    monkeypatch.setattr(packages, "_has_pip", lambda: False)
     assert packages.clients() == []
     with pytest.raises(PackageError, match="neither pip nor uv"):
         packages.unpack(PART, tmp_path / "work" / "p")
