@@ -23,7 +23,7 @@ def services(settings: Settings) -> list[dict[str, Any]]:
             "api_token": settings.secret("portal-token"),
             "oauth_no_confirm": True,
             # The portal fetches labs and hands work in on the learner's own server, as the learner.
-            "oauth_client_allowed_scopes": ["access:servers!user", "read:servers!user"],
+            "oauth_client_allowed_scopes": ["access:servers!user"],
             "display": False,
         },
         {"name": GRADER_SERVICE, "api_token": settings.secret("grader-token")},
