@@ -7,6 +7,7 @@ gateway's receipts stand beside it.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,12 @@ from labs.texts import Text
 
 FILE = "evidence.json"
 Decision = Literal["accepted", "edited", "rejected"]
+RECEIPT = re.compile(r"rcpt_[0-9a-f]{24}")
+
+
+def receipt_id(said: object) -> str:
+    """Give the id of an AI's answer where it is that of a gateway receipt; other services name their answers otherwise."""
+    return said if isinstance(said, str) and RECEIPT.fullmatch(said) else ""
 
 
 class Item(BaseModel):
@@ -32,6 +39,7 @@ class Item(BaseModel):
     decision: Decision
     reason: str = Field(default="", max_length=2_000)
     model: str = Field(default="", max_length=200)
+    receipt: str = Field(default="", pattern=rf"^({RECEIPT.pattern})?$", description="the receipt of the AI call")
 
 
 class Evidence(BaseModel):
@@ -48,6 +56,18 @@ class Evidence(BaseModel):
     @property
     def changed(self) -> list[Item]:
         return [item for item in self.items if item.decision != "accepted"]
+
+    @property
+    def calls(self) -> int:
+        """How many AI calls with a receipt these answers came from."""
+        return len({item.receipt for item in self.items if item.receipt})
+
+    def calls_line(self, lang: str) -> str:
+        """Say for a disclosure how many AI calls there were; empty where no receipt is known."""
+        said = Text(
+            ko=f"검토한 AI 답변을 받은 AI 호출: {self.calls}번", en=f"AI calls behind the answers judged: {self.calls}"
+        )
+        return said.in_(lang) if self.calls else ""
 
 
 def write_text_safely(path: Path, text: str) -> None:

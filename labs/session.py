@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from labs.ai import ai_error_sentence, budget_sentence
 from labs.checks import CriterionResult, Finding, safe_path
 from labs.evidence import Evidence, load_evidence, write_text_safely
 from labs.spec import LabSpec, read_spec, run_visible
-from labs.texts import Text
 
 ANSWERS = "answers.json"
 
@@ -89,6 +89,11 @@ class LabSession:
             plain.append(f"{mark} {deliverable.path} ({state})")
         return Html(f"<ul style='list-style:none;padding-left:0'>{''.join(rows)}</ul>", "\n".join(plain))
 
+    def budget(self) -> Html:
+        """Say in one sentence what is left of the AI budget, or why that is not known."""
+        said = budget_sentence(self.spec.course, self.spec.lab, self.lang)
+        return Html(f"<p>{html.escape(said)}</p>", said)
+
 
 def open_lab(folder: Path | str = ".", environment: Mapping[str, str] | None = None) -> LabSession:
     """Open the lab in a folder and set the AI environment for it; ManifestError says what to do if it is no lab."""
@@ -123,33 +128,6 @@ def _say_ai_errors_plainly(session: LabSession) -> None:
         return []
 
     shell.set_custom_exc((openai.OpenAIError,), show)
-
-
-def ai_error_sentence(error: BaseException, lang: str) -> str:
-    """Say in one sentence what went wrong with an AI call and what to do."""
-    kinds = {
-        "RateLimitError": Text(
-            ko="이 실습의 AI 예산을 다 썼거나 차례를 기다려야 합니다. 잠시 뒤 다시 시도하고, 계속되면 강사에게 알리세요.",
-            en="The AI budget is spent or it is not your turn yet. Try again shortly; if it goes on, tell your instructor.",
-        ),
-        "AuthenticationError": Text(
-            ko="로그인이 끝났습니다. 실습 서버를 다시 시작하세요.", en="Your login has ended. Restart your server."
-        ),
-        "PermissionDeniedError": Text(
-            ko="이 과정에서는 쓸 수 없는 AI입니다.", en="This AI is not allowed in this course."
-        ),
-        "APIConnectionError": Text(
-            ko="AI 서비스에 연결하지 못했습니다. 잠시 뒤 칸을 다시 실행하세요.",
-            en="The AI service could not be reached. Run the cell again shortly.",
-        ),
-        "APITimeoutError": Text(
-            ko="AI의 답이 너무 늦습니다. 칸을 다시 실행하세요.", en="The AI took too long. Run the cell again."
-        ),
-    }
-    default = Text(ko="AI 호출이 거절되었습니다.", en="The AI call was refused.")
-    body = getattr(error, "body", None)
-    detail = body.get("message", "") if isinstance(body, dict) else ""
-    return f"{kinds.get(type(error).__name__, default).in_(lang)} {detail}".strip()
 
 
 def _result_html(title: str, result: CriterionResult, lang: str) -> Html:

@@ -7,16 +7,44 @@ keeps what was typed in the lab's folder, so a restarted kernel loses nothing.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as ipw
 
-from labs.evidence import Decision, Item, save_evidence
+from labs.ai import ai_error_sentence
+from labs.evidence import Decision, Item, receipt_id, save_evidence
 from labs.session import LabSession
+from labs.texts import UserError
 
 WIDE = {"width": "100%"}
+
+
+@contextmanager
+def errors_shown(lab: LabSession, status: ipw.HTML) -> Iterator[None]:
+    """Show what goes wrong behind a button in the form's status line; nobody sees what a callback raises."""
+    status.value = ""
+    try:
+        yield
+    except Exception as error:
+        known = _known(lab, error)
+        said = known or lab.text(
+            f"저장하지 못했습니다({type(error).__name__}). 계속되면 강사에게 알리세요.",
+            f"This was not saved ({type(error).__name__}); if it goes on, tell your instructor.",
+        )
+        status.value = f"<b style='color:#b00020'>{html.escape(said)}</b>"
+        if not known:
+            raise
+
+
+def _known(lab: LabSession, error: Exception) -> str:
+    from openai import OpenAIError  # takes half a second, which a form that works need not wait for
+
+    if isinstance(error, UserError):
+        return error.text.in_(lab.lang)
+    return ai_error_sentence(error, lab.lang) if isinstance(error, OpenAIError) else ""
 
 
 class TextForm:
@@ -25,8 +53,13 @@ class TextForm:
     def __init__(self, lab: LabSession, question_id: str, label: str, *, start: str = "", rows: int = 4) -> None:
         self.lab, self.question_id = lab, question_id
         self.box = ipw.Textarea(value=lab.answers.get(question_id, start), layout={**WIDE, "height": f"{rows * 1.7}em"})
-        self.box.observe(lambda change: lab.answer(question_id, change["new"]), names="value")
-        self.widget = ipw.VBox([ipw.HTML(f"<b>{html.escape(label)}</b>"), self.box])
+        self._status = ipw.HTML()
+        self.box.observe(self._keep, names="value")
+        self.widget = ipw.VBox([ipw.HTML(f"<b>{html.escape(label)}</b>"), self.box, self._status])
+
+    def _keep(self, change: dict[str, Any]) -> None:
+        with errors_shown(self.lab, self._status):
+            self.lab.answer(self.question_id, change["new"])
 
     @property
     def value(self) -> str:
@@ -48,6 +81,7 @@ class Question:
     text: str
     ai: str
     ai_reason: str = ""
+    receipt: str = ""
 
 
 class ReviewForm:
@@ -89,6 +123,10 @@ class ReviewForm:
         save_evidence(self.lab.folder, [self._item(q) for q in self.questions if self._final[q.id].value is not None])
         self._status.value = html.escape(self.lab.text("저장했습니다.", "Saved."))
 
+    def _save_or_say(self, _button: ipw.Button) -> None:
+        with errors_shown(self.lab, self._status):
+            self.save()
+
     def _item(self, question: Question) -> Item:
         final = str(self._final[question.id].value)
         decision: Decision = (
@@ -100,12 +138,13 @@ class ReviewForm:
             final=final,
             decision=decision,
             model=self.model,
+            receipt=receipt_id(question.receipt),
             reason=self._reason[question.id].value,
         )
 
     def _ipython_display_(self) -> None:
         button = ipw.Button(description=self.lab.text("검토 저장", "Save my review"), button_style="primary")
-        button.on_click(lambda _button: self.save())
+        button.on_click(self._save_or_say)
         rows = [self._row(number, question) for number, question in enumerate(self.questions, 1)]
         _display(ipw.VBox([*rows, ipw.HBox([button, self._status])]))
 

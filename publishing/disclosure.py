@@ -20,9 +20,9 @@ PARTS = {
 HEADING = Text(ko="AI 활용 고지", en="Disclosure of AI use")
 
 
-def compose(answers: dict[str, str], lang: str) -> str:
-    """Write the disclosure from the answers, by part."""
-    blocks = [f"# {HEADING.in_(lang)}"]
+def compose(answers: dict[str, str], lang: str, *, calls: str = "") -> str:
+    """Write the disclosure from the answers, by part; `calls` says under the title how many AI calls there were."""
+    blocks = [f"# {HEADING.in_(lang)}", *([calls] if calls else [])]
     blocks += [f"## {name.in_(lang)}\n{answers.get(part, '').strip()}" for part, name in PARTS.items()]
     return "\n\n".join(blocks) + "\n"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labs.evidence import write_text_safely
+from labs.evidence import receipt_id, write_text_safely
 from labs.texts import Text
 from publishing.proposal import PARTS
 
@@ -116,13 +116,14 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Draft:
-    """An AI's draft as it is kept beside the notebook: asked how, by which model, and what it answered."""
+    """An AI's draft as it is kept beside the notebook: asked how, by which model, what it answered, and the call's receipt."""
 
     wish: str
     model: str
     parts: dict[str, str]
     seconds: float
     tokens: int
+    receipt: str = ""
 
 
 def save_draft(folder: Path, draft: Draft) -> Draft:
@@ -141,6 +142,7 @@ def saved_draft(folder: Path, wish: str) -> Draft | None:
             {part: _text(data["parts"].get(part)) for part in DRAFTED},
             float(data["seconds"]),
             int(data["tokens"]),
+            receipt_id(data.get("receipt")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

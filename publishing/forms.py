@@ -12,8 +12,9 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from labs.evidence import Decision, Item, save_evidence
+from labs.evidence import Decision, Item, receipt_id, save_evidence
 from labs.session import LabSession
+from labs.widgets import errors_shown
 from publishing.drafting import Draft
 from publishing.proposal import FILE as PROPOSAL
 from publishing.proposal import PARTS, compose
@@ -70,12 +71,22 @@ class DraftReview:
             decision = "rejected" if self._thrown_away[part].value else "edited"
         reason = str(self._reason[part].value)[:2_000]
         return Item(
-            id=part, ai=ai, final=final[:20_000], decision=decision, reason=reason, model=self.draft.model[:200]
+            id=part,
+            ai=ai,
+            final=final[:20_000],
+            decision=decision,
+            reason=reason,
+            model=self.draft.model[:200],
+            receipt=receipt_id(self.draft.receipt),
         )
+
+    def _save_or_say(self, _button: ipw.Button) -> None:
+        with errors_shown(self.lab, self._status):
+            self.save()
 
     def _ipython_display_(self) -> None:
         button = ipw.Button(description=self.lab.text("검토 저장", "Save my review"), button_style="primary")
-        button.on_click(lambda _button: self.save())
+        button.on_click(self._save_or_say)
         memo = "".join(f"<li><b>{html.escape(key)}</b> {html.escape(text)}</li>" for key, text in self.brief.items())
         title = html.escape(self.lab.text("저자 메모 펼치기", "Open the author's memo"))
         fold = f"<details open><summary>{title}</summary><ul style='line-height:1.5'>{memo}</ul></details>"
@@ -124,9 +135,13 @@ class FactForm:
         save_facts(self.lab.folder, [Fact(claim=said, line=line, quote=self.brief[line]) for said, line in chosen])
         self._status.value = html.escape(self.lab.text(f"{len(chosen)}개를 저장했습니다.", f"{len(chosen)} saved."))
 
+    def _save_or_say(self, _button: ipw.Button) -> None:
+        with errors_shown(self.lab, self._status):
+            self.save()
+
     def _ipython_display_(self) -> None:
         button = ipw.Button(description=self.lab.text("사실표 저장", "Save the table"), button_style="primary")
-        button.on_click(lambda _button: self.save())
+        button.on_click(self._save_or_say)
         rows = [
             ipw.VBox(
                 [ipw.HTML(f"{number}. {html.escape(sentence)}"), self._line[sentence]], layout={"padding": "4px 0"}

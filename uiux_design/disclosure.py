@@ -44,10 +44,10 @@ PARTS = (
 )  # fmt: skip
 
 
-def to_markdown(title: str, answers: dict[str, str], lang: str) -> str:
-    """Write the disclosure from the answers to its parts, by part id."""
+def to_markdown(title: str, answers: dict[str, str], lang: str, *, calls: str = "") -> str:
+    """Write the disclosure from the answers to its parts, by part id; `calls` says under the title how many AI calls there were."""
     parts = [f"## {part.heading.in_(lang)}\n\n{answers.get(part.id, '').strip()}\n" for part in PARTS]
-    return "\n".join([f"# {title}\n", *parts])
+    return "\n".join([f"# {title}\n", *([f"{calls}\n"] if calls else []), *parts])
 
 
 def sections(text: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as ipw
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from labs.evidence import save_evidence, write_text_safely
 from labs.session import LabSession
 from labs.texts import Text
+from labs.widgets import errors_shown
 from uiux_design.draft import page_height
 from uiux_design.draw import draw
 from uiux_design.layout import stack
@@ -117,8 +119,10 @@ class ElementRow:
 class ElementsForm:
     """All proposals of a draft, with a picture of the page as it stands."""
 
-    def __init__(self, lab: LabSession, draft: Wireframe, *, model: str = "") -> None:
-        self.lab, self.draft, self.model = lab, draft, model
+    def __init__(
+        self, lab: LabSession, draft: Wireframe, *, model: str = "", receipts: Mapping[str, str] | None = None
+    ) -> None:
+        self.lab, self.draft, self.model, self.receipts = lab, draft, model, receipts or {}
         self.auto = ipw.Checkbox(
             value=lab.answers.get(AUTO) == "True",
             indent=False,
@@ -170,7 +174,7 @@ class ElementsForm:
         page = self.wireframe
         page = stack(page) if self.auto.value else page.model_copy(update={"height": page_height(page.elements)})
         write_text_safely(self.lab.folder / FILE, to_json(page))
-        save_evidence(self.lab.folder, evidence_items(self.draft, self._verdicts(), self.model))
+        save_evidence(self.lab.folder, evidence_items(self.draft, self._verdicts(), self.model, self.receipts))
         self.lab.answer(AUTO, str(self.auto.value))
         self._show(page)
         return page
@@ -224,6 +228,10 @@ class ElementsForm:
         image.save(self.lab.folder / file)
         return image
 
+    def _pressed_save(self, _button: ipw.Button) -> None:
+        with errors_shown(self.lab, self._status):
+            self._save_or_say()
+
     def _save_or_say(self) -> Wireframe | None:
         try:
             return self.save()
@@ -246,7 +254,7 @@ class ElementsForm:
         add = ipw.Button(description=text("요소 추가", "Add an element"))
         saving = ipw.Button(description=text("저장", "Save"), button_style="primary")
         add.on_click(lambda _button: self._add_empty(section.value))
-        saving.on_click(lambda _button: self._save_or_say())
+        saving.on_click(self._pressed_save)
         left = ipw.VBox([self._list, self.auto, ipw.HBox([section, add, saving]), self._status])
         display(ipw.HBox([left, self._picture], layout={"align_items": "flex-start"}))  # type: ignore[no-untyped-call, unused-ignore]
 

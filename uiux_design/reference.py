@@ -120,4 +120,4 @@ def _write_evidence(recipe: Recipe, lab_folder: Path, out: Path, lang: Lang, pag
             verdicts[element.id] = Verdict(changes=kept.model_dump(exclude={"id", "section"}), reason=reason)
         else:
             verdicts[element.id] = Verdict(rejected=True, reason=reason)
-    save_evidence(out, evidence_items(draft, verdicts, model))
+    save_evidence(out, evidence_items(draft, verdicts, model, {}))

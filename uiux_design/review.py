@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.evidence import Decision, Item
+from labs.evidence import Decision, Item, receipt_id
 from uiux_design.wireframe import Element, Wireframe
 
 REJECTED = "-"
@@ -49,13 +49,27 @@ def mended(element: Element, verdict: Verdict) -> Element:
     return Element.model_validate({**element.model_dump(), **verdict.changes})
 
 
-def evidence_items(draft: Wireframe, verdicts: Mapping[str, Verdict], model: str) -> list[Item]:
-    """Give an evidence item for each proposal that was judged."""
-    return [_item(element, verdicts[element.id], model) for element in draft.elements if element.id in verdicts]
+def evidence_items(
+    draft: Wireframe, verdicts: Mapping[str, Verdict], model: str, receipts: Mapping[str, str]
+) -> list[Item]:
+    """Give an evidence item for each proposal that was judged; `receipts` are of the AI calls, by section."""
+    return [
+        _item(element, verdicts[element.id], model, receipts.get(element.section, ""))
+        for element in draft.elements
+        if element.id in verdicts
+    ]
 
 
-def _item(element: Element, verdict: Verdict, model: str) -> Item:
+def _item(element: Element, verdict: Verdict, model: str, receipt: str) -> Item:
     said = as_text(element)
     final = REJECTED if verdict.rejected else as_text(mended(element, verdict))
     decision: Decision = "rejected" if verdict.rejected else "accepted" if final == said else "edited"
-    return Item(id=element.id, ai=said, final=final, decision=decision, reason=verdict.reason, model=model)
+    return Item(
+        id=element.id,
+        ai=said,
+        final=final,
+        decision=decision,
+        reason=verdict.reason,
+        model=model,
+        receipt=receipt_id(receipt),
+    )

@@ -46,12 +46,16 @@ PARTS = (
 )
 
 
-def write_disclosure(folder: Path, answers: Mapping[str, str], lang: str) -> Path:
-    """Write ai_disclosure.md from answers by part: tool, did, changed, checked; KeyError where one is missing."""
+def write_disclosure(folder: Path, answers: Mapping[str, str], lang: str, *, calls: str = "") -> Path:
+    """Write ai_disclosure.md from answers by part: tool, did, changed, checked; KeyError where one is missing.
+
+    `calls` is what the evidence says of the number of AI calls; it stands under the title.
+    """
     title = "AI use in this video" if lang == "en" else "이 영상의 AI 사용 고지"
     sections = [f"## {part.title.in_(lang)}\n\n{answers[part.id].strip()}\n" for part in PARTS]
     path = folder / FILE
-    path.write_text(f"# {title}\n\n" + "\n".join(sections), "utf-8")
+    told = f"{calls}\n\n" if calls else ""
+    path.write_text(f"# {title}\n\n{told}" + "\n".join(sections), "utf-8")
     return path
 
 

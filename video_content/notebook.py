@@ -29,12 +29,13 @@ NUMBERED = re.compile(r"^\s*(L\d+)\s*:\s*(.+?)\s*$", re.M)
 
 @dataclass
 class Answers:
-    """The AI's labels by line, and what they took."""
+    """The AI's labels by line, what they took, and each line's receipt."""
 
     labels: dict[str, Label] = field(default_factory=dict)
     model: str = ""
     tokens: int = 0
     seconds: float = 0.0
+    receipts: dict[str, str] = field(default_factory=dict)
 
 
 def read_lines(lab: LabSession) -> list[Line]:
@@ -72,6 +73,7 @@ def ask_labels(client: Any, prompt: str, lines: Sequence[Line], model: str = "la
             max_tokens=600,
         )
         answers.labels |= read_labels(reply.choices[0].message.content, batch)
+        answers.receipts |= {line["id"]: reply.id for line in batch}
         answers.model, answers.tokens = reply.model, answers.tokens + (reply.usage.total_tokens if reply.usage else 0)
     answers.seconds = time.monotonic() - begun
     return answers
@@ -106,7 +108,13 @@ def questions(lines: Sequence[Line], answers: Answers) -> list[Question]:
     """Make a row of the review form for each line."""
     labels = [answers.labels.get(line["id"], Label("unsure", "")) for line in lines]
     return [
-        Question(line["id"], f"[{timecode(line['start'])[3:-4]}] {line['text']}", label.label, label.reason)
+        Question(
+            line["id"],
+            f"[{timecode(line['start'])[3:-4]}] {line['text']}",
+            label.label,
+            label.reason,
+            answers.receipts.get(line["id"], ""),
+        )
         for line, label in zip(lines, labels, strict=True)
     ]
 
@@ -144,7 +152,8 @@ def disclosure_forms(lab: LabSession) -> dict[str, TextForm]:
 
 def save_disclosure(lab: LabSession, forms: Mapping[str, TextForm]) -> None:
     """Write ai_disclosure.md from the boxes."""
-    write_disclosure(lab.folder, {part: form.value for part, form in forms.items()}, lab.lang)
+    answers = {part: form.value for part, form in forms.items()}
+    write_disclosure(lab.folder, answers, lab.lang, calls=lab.evidence.calls_line(lab.lang))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:

@@ -16,7 +16,11 @@ from nbclient import NotebookClient
 import publishing
 from labs.build import build_lab
 from labs.catalog import read_pack
+from labs.session import open_lab
 from labs.spec import resolve_params, run_criterion
+from publishing.disclosure import PARTS, complete, compose
+from publishing.drafting import Draft, read_draft, save_draft, saved_draft
+from publishing.forms import DraftReview
 from publishing.reference import build
 
 LAB = read_pack("publishing", Path(publishing.__file__).parent).labs[0]
@@ -106,3 +110,27 @@ def test_the_released_notebook_runs_before_anything_is_filled_in(ai: None, tmp_p
     assert shares["facts"] < 0.5
     handed_out = {path.name for path in (tmp_path / "lab").rglob("*")}
     assert not handed_out & {"server", "reference", "key.ko.yaml", "brief.en.md"}
+
+
+def test_a_drafts_receipt_goes_with_it_into_the_evidence_and_the_disclosure(tmp_path: Path) -> None:
+    build_lab(LAB, "demo", "ko", tmp_path / "lab")
+    lab, receipt = open_lab(tmp_path / "lab", {}), "rcpt_" + "3" * 24
+    save_draft(lab.folder, Draft("w", "m", read_draft('{"한 줄 소개": "우산"}'), 1.0, 2, receipt))
+    draft = saved_draft(lab.folder, "w")
+    assert draft is not None
+    DraftReview(lab, draft, {}).save()
+    assert {item.receipt for item in lab.evidence.items} == {receipt}
+    told = lab.evidence.calls_line("ko")
+    answers = dict.fromkeys(PARTS, "여덟 글자보다 긴 글")
+    (lab.folder / "ai_disclosure.md").write_text(compose(answers, "ko", calls=told), "utf-8")
+    assert told in (lab.folder / "ai_disclosure.md").read_text("utf-8")
+    assert complete(lab.folder).score == 1
+
+
+@pytest.mark.parametrize("written", ["rcpt_<script>", 7, None, ["rcpt_"]])
+def test_a_draft_whose_receipt_was_tampered_with_has_none(tmp_path: Path, written: Any) -> None:
+    draft = {"wish": "w", "model": "m", "parts": {}, "seconds": 1, "tokens": 2, "receipt": written}
+    (tmp_path / "draft.json").write_text(json.dumps(draft))
+    kept = saved_draft(tmp_path, "w")
+    assert kept is not None
+    assert kept.receipt == ""

@@ -27,6 +27,7 @@ from uiux_design.reference import build, recorded_draft
 from uiux_design.wireframe import FILE, PICTURE, Wireframe, read_sections
 
 LAB = read_pack("uiux_design", Path(uiux_design.__file__).parent).labs[0]
+RECEIPT = "rcpt_" + "2" * 24
 LANGS: list[Lang] = ["ko", "en"]
 SOLUTION = re.compile(r"### BEGIN SOLUTION.*?### END SOLUTION\n?", re.DOTALL)
 
@@ -48,7 +49,7 @@ def gateway() -> Iterator[str]:
             answer = next(text for wants, text in by_wants.items() if wants in asked)
             message = {"role": "assistant", "content": answer}
             body: dict[str, Any] = {
-                "id": "1", "object": "chat.completion", "created": 1, "model": "recorded",
+                "id": RECEIPT, "object": "chat.completion", "created": 1, "model": "recorded",
                 "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
                 "usage": {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500},
             }  # fmt: skip
@@ -105,6 +106,9 @@ def test_run_all_with_the_reference_answers_makes_the_good_submission(
     assert {name for name, (got, full) in points(folder, lang).items() if got < full} == set()
     good = build("good", LAB.folder, tmp_path / "good", lang)
     assert json.loads((folder / FILE).read_text("utf-8")) == json.loads((good / FILE).read_text("utf-8"))
+    evidence = load_evidence(folder)
+    assert {item.receipt for item in evidence.items} == {RECEIPT}
+    assert evidence.calls_line(lang) in (folder / "ai_disclosure.md").read_text("utf-8")
     other = {"ko": "en", "en": "ko"}[lang]
     assert not list(folder.glob(f"*.{other}.*"))
 

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from video_submissions import Submissions
 
+from labs.ai import NO_GATEWAY
 from labs.build import build_lab
+from labs.evidence import load_evidence
 from video_content.disclosure import names_ai_work, write_disclosure
 from video_content.labelling import LABELS, read_labels, response_format
 
+RECEIPT = "rcpt_" + "1" * 24
 BATCH = [{"id": "L01", "text": "가"}, {"id": "L02", "text": "나"}]
 
 
@@ -33,7 +36,14 @@ class KeepsEverything(BaseHTTPRequestHandler):
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         body = json.dumps(
-            {"id": "x", "object": "chat.completion", "created": 0, "model": "fake", "choices": [choice], "usage": usage}
+            {
+                "id": RECEIPT,
+                "object": "chat.completion",
+                "created": 0,
+                "model": "fake",
+                "choices": [choice],
+                "usage": usage,
+            }
         )
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -68,7 +78,10 @@ def test_run_all_with_reference_answers_gets_full_marks(tmp_path: Path, lang: An
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
     scores = made.scores(folder, lang)
     assert {i: r.score for i, r in scores.items() if r.score < 1} == {}
-    shown = json.dumps(notebook.cells)
+    assert {item.receipt for item in load_evidence(folder).items} == {RECEIPT}
+    assert load_evidence(folder).calls_line(lang) in (folder / "ai_disclosure.md").read_text("utf-8")
+    shown = json.dumps(notebook.cells, ensure_ascii=False)
+    assert shown.count(NO_GATEWAY.in_(lang)) == 2 * 2  # before and after the AI step, as text and as HTML
     assert "server/" not in shown
 
 

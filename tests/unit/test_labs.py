@@ -18,7 +18,7 @@ from labs.build import build_lab, build_notebook
 from labs.catalog import LabFolder
 from labs.evidence import Item, load_evidence, reviewed, save_evidence
 from labs.manifest import Lab, ManifestError, load
-from labs.session import ai_error_sentence, open_lab
+from labs.session import open_lab
 from labs.spec import read_spec, resolve_params, spec_of
 from labs.texts import Text
 from labs.widgets import Question, ReviewForm, TextForm
@@ -269,13 +269,3 @@ def test_forms_fill_save_and_remember(lab: LabFolder, tmp_path: Path) -> None:
     assert decisions == {"1": ("accepted", ""), "2": ("edited", "사실이 들어 있음"), "3": ("rejected", "군말")}
     again = ReviewForm(session, questions, {"keep": "남김", "cut": "버림"})
     assert again.final == {"1": "keep", "2": "keep", "3": "cut"}
-
-
-def test_an_ai_error_is_one_sentence_in_the_labs_language() -> None:
-    import httpx
-    import openai
-
-    request = httpx.Request("POST", "http://x")
-    error = openai.APIConnectionError(request=request)
-    assert "연결하지 못했습니다" in ai_error_sentence(error, "ko")
-    assert "could not be reached" in ai_error_sentence(error, "en")
