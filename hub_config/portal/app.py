@@ -17,7 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grader.records.blobs import BlobStore
-from hub_config.portal import auth, instructor, labs_of_class, learner, office, server
+from hub_config.portal import (
+    ai_of_class,
+    ai_of_learner,
+    ai_of_office,
+    auth,
+    instructor,
+    labs_of_class,
+    learner,
+    office,
+    server,
+)
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
@@ -25,7 +35,17 @@ from hub_config.portal.pages import answer_http
 from hub_config.portal.security import Seals, SecurityHeaders
 from hub_config.portal.site import HERE, Identity, Site
 
-ROUTERS = (auth.router, learner.router, server.router, instructor.router, labs_of_class.router, office.router)
+ROUTERS = (
+    auth.router,
+    learner.router,
+    server.router,
+    instructor.router,
+    labs_of_class.router,
+    office.router,
+    ai_of_learner.router,
+    ai_of_class.router,
+    ai_of_office.router,
+)
 API = "api/v1"
 
 

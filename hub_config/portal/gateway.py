@@ -1,60 +1,117 @@
-"""What is left of AI budgets, as the gateway says it. The rule: a gateway that does not answer takes no page down."""
+"""What the AI gateway knows of budgets and calls. The rule: a gateway that does not answer takes no page down."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-#: The most receipts that are counted for a page.
-MOST_RECEIPTS = 1000
+from hub_config.portal.ai_records import Budget, Receipt, Receipts, Spend, Spends, Status, Switch
 
-
-class Budget(BaseModel):
-    """A learner's AI budget in a course, in whole won."""
-
-    limit_krw: int | None
-    spent_krw: int
-    left_krw: int
-
-
-class _Receipt(BaseModel):
-    learner: str
-
-
-class _Receipts(BaseModel):
-    data: list[_Receipt]
+Group = Literal["course", "learner", "lab", "day", "model"]
+#: A page waits so long for the gateway, a file of all receipts longer.
+PAGE_SECONDS, FILE_SECONDS = 3, 60
+PAGE_RECEIPTS = 25
+M = TypeVar("M", bound=BaseModel)
 
 
 class Gateway:
-    """Asks the gateway as the person who looks."""
+    """Asks the gateway as the person who looks; None where there is no answer."""
 
     def __init__(self, url: str | None, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url.rstrip("/") if url else None
-        self._client = httpx.Client(timeout=3, transport=transport, trust_env=False)
+        self._client = httpx.Client(timeout=PAGE_SECONDS, transport=transport, trust_env=False)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this Practicum has a gateway at all."""
+        return self._url is not None
 
     def budget(self, course: str, token: str) -> Budget | None:
-        """The person's budget in a course, or None where there is no answer."""
-        raw = self._get(f"/{course}/-/budget", token, {})
-        try:
-            return Budget.model_validate_json(raw) if raw is not None else None
-        except ValidationError:
-            return None
+        """What is left to the person in a course."""
+        return self._read(Budget, f"/{quote(course, safe='')}/-/budget", token)
 
     def calls(self, course: str, token: str) -> Counter[str] | None:
-        """How many AI calls each learner made that the person may see, or None where there is no answer."""
-        raw = self._get("/receipts", token, {"course": course, "limit": str(MOST_RECEIPTS)})
+        """How many AI calls each learner made that the person may see."""
+        lines = self.spend("learner", token, course=course)
+        return None if lines is None else Counter({line.name: line.calls for line in lines})
+
+    def spend(self, group: Group, token: str, **query: str) -> list[Spend] | None:
+        """What was used, by course, learner, lab, day or model; the dearest first, days newest first."""
+        found = self._read(Spends, "/spend", token, {"group": group, **query})
         try:
-            return Counter(r.learner for r in _Receipts.model_validate_json(raw).data) if raw is not None else None
+            lines = [Spend.model_validate({**line, "name": line.get(group)}) for line in found.data] if found else []
+        except ValidationError:
+            return None
+        lines.sort(key=lambda line: line.name if group == "day" else (line.cost_krw, line.calls), reverse=True)
+        return lines if found else None
+
+    def receipts(self, token: str, **query: str) -> Receipts | None:
+        """A page of calls, without what was asked and answered."""
+        return self._read(Receipts, "/receipts", token, {"limit": str(PAGE_RECEIPTS), "content": "0", **query})
+
+    def receipt(self, receipt: str, token: str) -> Receipt | None:
+        """One call with what was asked and answered."""
+        return self._read(Receipt, f"/receipts/{quote(receipt, safe='')}", token)
+
+    def switch(self, course: str, token: str) -> Switch | None:
+        """Whether the course may use AI."""
+        return self._read(Switch, f"/{quote(course, safe='')}/-/switch", token)
+
+    def set_switch(self, course: str, token: str, ai: bool) -> bool:
+        """Switch AI on or off for a whole course; whether the gateway did."""
+        return self._ask("PUT", f"/{quote(course, safe='')}/-/switch", token, json={"ai": ai}) is not None
+
+    def status(self, token: str) -> Status | None:
+        """The gateway's own state, for the institution."""
+        return self._read(Status, "/status", token)
+
+    def csv(self, token: str, **query: str) -> Iterator[bytes] | None:
+        """All receipts as a file, part by part; a file that breaks off raises, so that nobody takes it for a whole one."""
+        if self._url is None:
+            return None
+        timeout = httpx.Timeout(FILE_SECONDS, connect=PAGE_SECONDS)
+        request = self._client.build_request(
+            "GET", f"{self._url}/receipts.csv", params=query, headers=_bearer(token), timeout=timeout
+        )
+        try:
+            answer = self._client.send(request, stream=True)
+        except httpx.HTTPError:
+            return None
+        if answer.status_code != 200:
+            answer.close()
+            return None
+        return _parts(answer)
+
+    def _read(self, model: type[M], path: str, token: str, query: dict[str, str] | None = None) -> M | None:
+        raw = self._get(path, token, query or {})
+        try:
+            return model.model_validate_json(raw) if raw is not None else None
         except ValidationError:
             return None
 
     def _get(self, path: str, token: str, query: dict[str, str]) -> bytes | None:
+        return self._ask("GET", path, token, params=query)
+
+    def _ask(self, method: str, path: str, token: str, **more: Any) -> bytes | None:
         if self._url is None:
             return None
         try:
-            answer = self._client.get(f"{self._url}{path}", params=query, headers={"Authorization": f"Bearer {token}"})
+            answer = self._client.request(method, f"{self._url}{path}", headers=_bearer(token), **more)
         except httpx.HTTPError:
             return None
         return answer.content if answer.status_code == 200 else None
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _parts(answer: httpx.Response) -> Iterator[bytes]:
+    with closing(answer):
+        yield from answer.iter_bytes()

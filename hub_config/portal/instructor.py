@@ -55,7 +55,10 @@ class CorrectionForm(BaseModel):
 def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
     """The class at a glance: who is here, and where everybody stands."""
     as_instructor(visit, course)
-    calls = visit.site.gateway.calls(course, visit.token)
+    gateway = visit.site.gateway
+    calls = gateway.calls(course, visit.token)
+    # A gateway that is away is waited for once.
+    switch = None if calls is None else gateway.switch(course, visit.token)
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
@@ -65,7 +68,10 @@ def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
             Row(learner, marks[learner.login], None if calls is None else calls[learner.login])
             for learner in state.learners
         ]
-        return visit.page("class.html", rows=rows, day=day, corrected=done == "corrected", at="roster")
+        return visit.page(
+            "class.html", rows=rows, day=day, corrected=done == "corrected", at="roster", switch=switch,
+            ai_there=gateway.is_there,
+        )  # fmt: skip
 
 
 @router.get("/class/{course}/code")

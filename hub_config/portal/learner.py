@@ -63,8 +63,10 @@ def check(visit: Posted, course: str, code: str = Form("")) -> Response:
 def _today(
     visit: Visit, course: str, *, status: int = 200, said: str = "", problem: str = "", typed: str = ""
 ) -> HTMLResponse:
-    budget = visit.site.gateway.budget(course, visit.token)
-    calls = visit.site.gateway.calls(course, visit.token)
+    gateway = visit.site.gateway
+    budget = gateway.budget(course, visit.token)
+    # A gateway that is away is waited for once.
+    calls = gateway.calls(course, visit.token) if budget else None
     with visit.records() as session:
         visit.run = find_course(session, course)
         state = learner_state(session, course, visit.who.name, visit.now)
@@ -74,7 +76,7 @@ def _today(
             "learn.html", status,
             state=state, today=_today_of(visit, session, state), next_lab=_next_lab(state),
             progress=progress(visit, state), said=said, problem=visit.t(problem) if problem else "", typed=typed,
-            budget=budget, calls=None if calls is None else calls[visit.who.name],
+            ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Form, Request
@@ -24,7 +25,7 @@ from grader.completion import OUTCOME_TEXT
 from grader.records.attend import GuessLimiter, zone
 from grader.records.blobs import BlobStore
 from grader.records.db import reading
-from grader.records.models import CourseRun
+from grader.records.models import CourseRun, Institution
 from grader.roles import Caller, Forbidden
 from hub_config.portal import i18n
 from hub_config.portal.config import PortalSettings
@@ -34,6 +35,7 @@ from hub_config.portal.i18n import N_, Words
 from hub_config.portal.places import Place, places
 from hub_config.portal.runs import RunBoard
 from hub_config.portal.security import Seals, Session, same_origin
+from hub_config.portal.visible import visible
 from labs.texts import Text
 
 HERE = Path(__file__).parent
@@ -98,7 +100,8 @@ def _environment(words: Words) -> Environment:
     environment.filters["text"] = lambda text: text.in_(words.lang)
     environment.filters["sentence"] = lambda text: _capital(text.in_(words.lang))
     environment.filters["points"] = lambda value: f"{value:g}"
-    environment.filters["won"] = lambda value: f"{value:,}"
+    environment.filters["thousands"] = lambda value: f"{value:,}"
+    environment.filters["visible"] = visible
     return environment
 
 
@@ -109,13 +112,14 @@ def _capital(text: str) -> str:
 
 @dataclass
 class Visit:
-    """One request: who asks, in which language, and the course that the page is about."""
+    """One request: who asks, in which language, and the course or institution that the page is about."""
 
     request: Request
     site: Site
     caller: Caller | None = None
     session: Session | None = None
     run: CourseRun | None = None
+    institution: Institution | None = None
     database: DatabaseSession | None = None
 
     @property
@@ -146,9 +150,11 @@ class Visit:
     @property
     def zone(self) -> tzinfo:
         """The institution's time zone."""
-        if self.run is None:
-            raise LookupError("a time is shown only on a course's page")
-        return zone(self.run)
+        if self.run is not None:
+            return zone(self.run)
+        if self.institution is None:
+            raise LookupError("a time is shown only on a course's or an institution's page")
+        return ZoneInfo(self.institution.time_zone)
 
     @property
     def here(self) -> str:

@@ -66,7 +66,7 @@ def test_the_roster_shows_marks_labs_and_ai_calls(world: World) -> None:
     row = row[: row.index("</tr>")]
     for told in ("10:00", "1 / 4", "70 / 100", ">5<", "진행 중"):
         assert told in row
-    assert {r.headers["authorization"] for r in world.asked if r.url.path == "/receipts"} == {"Bearer token-teacher"}
+    assert {r.headers["authorization"] for r in world.asked if r.url.path == "/spend"} == {"Bearer token-teacher"}
 
 
 def test_a_correction_is_recorded_with_its_reason(world: World) -> None:

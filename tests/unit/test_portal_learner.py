@@ -147,7 +147,7 @@ def test_the_ai_budget_is_shown_by_the_learners_own_token(world: World) -> None:
     page = world.browser("mina").get(PREFIX + LEARN).text
     assert "1,234원" in page
     assert {r.headers["authorization"] for r in world.asked} == {"Bearer token-mina"}
-    assert [r.url.path for r in world.asked] == [f"/{COURSE}/-/budget", "/receipts"]
+    assert [r.url.path for r in world.asked] == [f"/{COURSE}/-/budget", "/spend"]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,9 @@ def test_the_ai_budget_is_shown_by_the_learners_own_token(world: World) -> None:
         lambda request: httpx.Response(500),
         lambda request: httpx.Response(200, content=b"<html>"),
         lambda request: httpx.Response(200, json={"data": 3, "limit_krw": "x"}),
+        lambda request: httpx.Response(200, json={"data": [3]}),
+        lambda request: httpx.Response(200, json=[]),
+        lambda request: httpx.Response(403, json={"error": {"code": "course_forbidden"}}),
         lambda request: (_ for _ in ()).throw(httpx.ConnectError("refused")),
     ],
 )
@@ -163,5 +166,10 @@ def test_a_gateway_that_does_not_answer_takes_no_page_down(world: World, broken:
     world.answer = broken
     answer = world.browser("mina").get(PREFIX + LEARN)
     assert answer.status_code == 200
-    assert "AI 사용" not in answer.text
-    assert world.browser("teacher").get(f"{PREFIX}class/{COURSE}").status_code == 200
+    assert "지금은 AI 사용 기록을 불러올 수 없습니다." in answer.text
+    pages = (("mina", f"{LEARN}/ai"), ("teacher", f"class/{COURSE}"), ("teacher", f"class/{COURSE}/ai"),
+             ("teacher", f"class/{COURSE}/ai/receipts"), ("office", "office/hanbit/ai/use"))  # fmt: skip
+    for login, path in pages:
+        page = world.browser(login).get(PREFIX + path)
+        assert page.status_code == 200, path
+        assert "지금은 AI 사용 기록을 불러올 수 없습니다." in page.text, path

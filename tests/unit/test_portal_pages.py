@@ -18,6 +18,8 @@ from hub_config.portal import i18n
 
 PORTAL = Path(i18n.__file__).parent
 LEARN, CLASS, OFFICE = f"learn/{COURSE}", f"class/{COURSE}", "office/hanbit"
+#: One of mina's AI calls.
+CALL = f"receipts/rcpt_{1:024x}"
 WHO_MAY = [
     (LEARN, {"mina", "eve"}),
     (f"{LEARN}/receipts/RECEIPT", {"mina", "teacher", "both"}),
@@ -32,7 +34,21 @@ WHO_MAY = [
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
+    (f"{LEARN}/ai", {"mina", "eve"}),
+    (f"{LEARN}/ai/receipts.csv", {"mina", "eve"}),
+    (f"{LEARN}/ai/{CALL}", {"mina"}),
+    (f"{CLASS}/ai", {"teacher", "both"}),
+    (f"{CLASS}/ai/receipts", {"teacher", "both"}),
+    (f"{CLASS}/ai/receipts?learner=mina&lab=rough-cut", {"teacher", "both"}),
+    (f"{CLASS}/ai/receipts.csv", {"teacher", "both"}),
+    (f"{CLASS}/ai/{CALL}", {"teacher", "both"}),
+    (f"{CLASS}/ai/switch?to=off", {"teacher", "both"}),
+    (f"{OFFICE}/ai/use", {"office", "both"}),
+    (f"{OFFICE}/ai/use?course={COURSE}", {"office", "both"}),
+    (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
 ]
+#: What a browser gets that is no page.
+NO_PAGES = ("pictures", "live", "/run", ".csv")
 
 
 @pytest.fixture
@@ -54,7 +70,7 @@ def test_each_role_on_each_address(full: tuple[World, str], path: str, allowed: 
     for login in ("mina", "eve", "teacher", "office", "stranger", "both"):
         answer = seeded.browser(login).get(address)
         # Another learner's receipt is as if it were not there; everything else is refused by role.
-        refused = 404 if login == "eve" and "RECEIPT" in path else 403
+        refused = 404 if login == "eve" and ("RECEIPT" in path or path == f"{LEARN}/ai/{CALL}") else 403
         assert answer.status_code == (200 if login in allowed else refused), login
         if answer.status_code == 403:
             assert "권한" in answer.text
@@ -69,6 +85,12 @@ def test_an_office_does_not_see_another_institution(full: tuple[World, str]) -> 
     seeded, _ = full
     assert seeded.browser("office").get(f"{PREFIX}office/far").status_code == 403
     assert seeded.browser("office").get(f"{PREFIX}office/hanbit/{OTHER}").status_code == 404
+    for path in ("far/ai/use", "far/ai/receipts.csv"):
+        assert seeded.browser("office").get(f"{PREFIX}office/{path}").status_code == 403
+    asked = len(seeded.asked)
+    for path in (f"hanbit/ai/use?course={OTHER}", f"hanbit/ai/receipts.csv?course={OTHER}"):
+        assert seeded.browser("office").get(f"{PREFIX}office/{path}").status_code == 404
+    assert len(seeded.asked) == asked, "the gateway is not even asked"
 
 
 @pytest.mark.parametrize(("login", "home"), [("mina", LEARN), ("teacher", CLASS), ("office", OFFICE), ("both", CLASS)])
@@ -124,7 +146,7 @@ def test_no_page_holds_anything_inline_from_outside_or_unlabelled(
     seeded, receipt = full
     browser, seen = seeded.browser(login, lang), 0
     for path, allowed in WHO_MAY:
-        if login not in allowed or "pictures" in path or path.endswith(("live", "run")):
+        if login not in allowed or any(part in path for part in NO_PAGES):
             continue
         page = browser.get(PREFIX + path.replace("RECEIPT", receipt))
         assert page.status_code == 200

@@ -1,0 +1,98 @@
+"""AI use of an institution: spending, limits, and whether the gateway is well. The rule: sums only, no prompt and no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, StreamingResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from grader.records.models import CourseRun, Institution
+from grader.records.state import UnknownCourse
+from hub_config.portal.ai_parts import csv_file
+from hub_config.portal.ai_records import Account, Budget, Spend, Status
+from hub_config.portal.ai_words import ACCOUNTS, UPSTREAM_STATES
+from hub_config.portal.pages import PageRoute
+from hub_config.portal.site import SignedIn, Visit, as_office
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+#: Days that the page goes back, and the most learners that it names at once.
+DAYS, MOST_LEARNERS = 14, 100
+
+
+@dataclass(frozen=True)
+class Use:
+    """Everything that the gateway tells the institution."""
+
+    status: Status
+    courses: list[Spend]
+    learners: list[Spend]
+    days: list[Spend]
+    budgets: dict[str, Budget]
+
+    def limits(self, account: str, course: str | None = None) -> list[Account]:
+        """The limits of the institution, or of a course."""
+        budgets = [self.budgets[course]] if course in self.budgets else list(self.budgets.values())[:1]
+        return [line for budget in budgets for line in budget.accounts if line.account == account]
+
+
+@router.get("/office/{institution}/ai/use")
+def ai_of_office(visit: SignedIn, institution: str, course: str = "") -> HTMLResponse:
+    """Spending by course, by learner and by day, the limits, and the gateway's state."""
+    as_office(visit, institution)
+    with visit.records() as session:
+        runs = _runs(visit, session, institution, course)
+        titles = {run.id: visit.title_of(run) for run in runs}
+        names = {enrolment.login: enrolment.person.name for run in runs for enrolment in run.enrolments}
+    use = _use(visit, list(titles), course)
+    return visit.page(
+        "ai_office.html", use=use, titles=titles, names=names, course=course, most=MOST_LEARNERS, accounts=ACCOUNTS,
+        states=UPSTREAM_STATES,
+    )  # fmt: skip
+
+
+@router.get("/office/{institution}/ai/receipts.csv")
+def file_of_office(visit: SignedIn, institution: str, course: str = "") -> StreamingResponse:
+    """The receipts as a file, without what was asked and answered."""
+    as_office(visit, institution)
+    with visit.records() as session:
+        _runs(visit, session, institution, course)
+    return csv_file(visit, "ai-use.csv", course=course, content="0")
+
+
+def _use(visit: Visit, courses: Sequence[str], course: str) -> Use | None:
+    """Ask for everything; None as soon as one answer is missing, so that a gateway that is away is waited for once."""
+    gateway, token = visit.site.gateway, visit.token
+    narrowed = {"course": course} if course else {}
+    since = (visit.now.astimezone(visit.zone) - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0)
+    if (status := gateway.status(token)) is None:
+        return None
+    if (by_course := gateway.spend("course", token)) is None:
+        return None
+    if (by_learner := gateway.spend("learner", token, **narrowed)) is None:
+        return None
+    if (by_day := gateway.spend("day", token, since=since.isoformat(timespec="seconds"), **narrowed)) is None:
+        return None
+    budgets: dict[str, Budget] = {}
+    for name in courses:
+        if (found := gateway.budget(name, token)) is None:
+            break  # the limits are told by course; spending is shown without them
+        budgets[name] = found
+    return Use(status, by_course, by_learner, by_day, budgets)
+
+
+def _runs(visit: Visit, session: Session, institution: str, course: str) -> list[CourseRun]:
+    """The institution's course runs; the one asked for must be among them."""
+    found = session.get(Institution, institution)
+    if found is None:
+        raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
+    visit.institution = found
+    query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
+    runs = list(session.scalars(query))
+    if course and course not in {run.id for run in runs}:
+        raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
+    return runs
