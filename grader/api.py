@@ -18,7 +18,8 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.feedback import Feedback
-from grader.records import journal, work
+from grader.records import anchors, journal, work
+from grader.records.anchors import Anchor, BadAnchor
 from grader.records.attend import zone
 from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
 from grader.records.db import reading, writing
@@ -29,7 +30,13 @@ from grader.roles import Caller, Forbidden, HubIdentity
 from labs.catalog import packs
 from labs.texts import UserError
 
-STATUS: dict[type[UserError], int] = {Forbidden: 403, UnknownWork: 404, UnknownCourse: 404, BadUpload: 422}
+STATUS: dict[type[UserError], int] = {
+    Forbidden: 403,
+    UnknownWork: 404,
+    UnknownCourse: 404,
+    BadUpload: 422,
+    BadAnchor: 409,
+}
 
 
 def _utc_now() -> datetime:
@@ -167,6 +174,12 @@ def make_router(records: Records) -> APIRouter:
             raise UnknownWork("아직 공개된 피드백이 없습니다.", "no feedback is released for this submission")
         # Never as a page of ours: what a learner wrote is in it.
         return FileResponse(records.blobs.path(known[part]), media_type="application/octet-stream")
+
+    @router.post("/ai/anchors", status_code=201)
+    def anchor(head: Anchor, who: Who) -> dict[str, str]:
+        who.must_be_gateway()
+        with writing(records.engine) as session:
+            return {"event": anchors.add(session, head, who.name).id}
 
     def _visible(course: str, submission: str, who: Caller) -> Receipt:
         """A submission that the caller may see: their own, or any for an instructor; else as if it were not there."""

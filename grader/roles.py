@@ -15,7 +15,7 @@ import httpx
 
 from labs.texts import UserError
 
-GRADER_SERVICE = "grader"
+GRADER_SERVICE, GATEWAY_SERVICE = "grader", "ai-gateway"
 
 
 class Forbidden(UserError):
@@ -34,6 +34,10 @@ class Caller:
     def is_grader(self) -> bool:
         return self.kind == "service" and self.name == GRADER_SERVICE
 
+    @property
+    def is_gateway(self) -> bool:
+        return self.kind == "service" and self.name == GATEWAY_SERVICE
+
     def is_learner(self, course: str) -> bool:
         return self.kind == "user" and f"nbgrader-{course}" in self.groups
 
@@ -49,6 +53,10 @@ class Caller:
 
     def institutions(self) -> list[str]:
         return sorted(g.removeprefix("institution-") for g in self.groups if g.startswith("institution-"))
+
+    def must_be_gateway(self) -> None:
+        if not self.is_gateway:
+            raise Forbidden("AI 게이트웨이만 할 수 있습니다.", "only the AI gateway may do this")
 
     def must_be_learner(self, course: str) -> None:
         if not self.is_learner(course):

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import os
 import sys
 from pathlib import Path
 
+import uvloop
 from pydantic import ValidationError
 
 from hub_config.ai_gateway.app import serve
 from hub_config.ai_gateway.config import read_config
 from hub_config.ai_gateway.ledger import LedgerError
+from hub_config.ai_gateway.operation import log_to_stderr
 
 
 def main() -> int:
     """Run until a signal; 2 where the settings are wrong, 1 where it cannot start."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     if len(sys.argv) != 2:
         print("python -m hub_config.ai_gateway CONFIG.json", file=sys.stderr)
         return 2
     try:
-        asyncio.run(serve(read_config(Path(sys.argv[1]))))
+        path = Path(sys.argv[1])
+        path.with_suffix(".pid").write_text(str(os.getpid()))
+        uvloop.run(serve(read_config(path), lambda: read_config(path)))
     except ValidationError as error:  # its own text would quote the settings, and with them a key
         for problem in error.errors(include_input=False, include_url=False):
             where = ".".join(str(step) for step in problem["loc"])

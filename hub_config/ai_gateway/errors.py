@@ -5,6 +5,9 @@ The rule: a message is written here; nothing that a provider said reaches a call
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from labs.texts import Text
@@ -14,20 +17,33 @@ class GatewayError(Exception):
     """An answer that is an error: its HTTP status, its code, the field it is about, and its text."""
 
     def __init__(
-        self, status: int, code: str, ko: str, en: str, *, param: str | None = None, retry: bool = False
+        self,
+        status: int,
+        code: str,
+        ko: str,
+        en: str,
+        *,
+        param: str | None = None,
+        retry: bool = False,
+        retry_after: float | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.text = Text(ko=ko, en=en)
         self.param = param
+        self.more = more
         # The openai client repeats 429 and 5xx by itself; where that cannot help, this header stops it.
-        self.headers = {} if retry else {"x-should-retry": "false"}
+        self.headers = {} if retry or retry_after is not None else {"x-should-retry": "false"}
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
 
     def body(self) -> dict[str, Any]:
-        """Give the error in the OpenAI API's shape."""
+        """Give the error in the OpenAI API's shape; `text` holds both languages apart, for a notebook."""
         message = f"{self.text.ko} {self.text.en}"
-        return {"error": {"message": message, "type": _kind(self.status), "param": self.param, "code": self.code}}
+        shape = {"message": message, "type": _kind(self.status), "param": self.param, "code": self.code}
+        return {"error": {**shape, "text": {"ko": self.text.ko, "en": self.text.en}, **self.more}}
 
 
 def _kind(status: int) -> str:
@@ -86,24 +102,119 @@ def foreign_receipts() -> GatewayError:
     )
 
 
-def over_budget(left_krw: int, needed_krw: int) -> GatewayError:
-    """A call that could cost more than is left."""
+def ai_off() -> GatewayError:
+    """A course or lab in which AI is switched off."""
     return GatewayError(
-        429,
-        "budget_exceeded",
-        f"AI 예산이 부족합니다. 남은 예산은 {left_krw:,}원이고 이 요청에는 최대 {needed_krw:,}원이 필요합니다.",
-        f"Your AI budget is too low: {left_krw:,} won are left, and this call may cost up to {needed_krw:,} won.",
+        403,
+        "ai_off",
+        "지금은 이 과정에서 AI를 쓸 수 없도록 강사가 꺼 두었습니다.",
+        "AI is switched off in this course right now.",
     )
 
 
-def too_many_waiting() -> GatewayError:
+def not_in_policy(param: str, asked: str, allowed: Iterable[str]) -> GatewayError:
+    """A model or an endpoint that the course or lab does not allow."""
+    names = ", ".join(sorted(allowed)) or "-"
+    return GatewayError(
+        403,
+        f"{param}_not_allowed",
+        f"이 실습에서는 {asked} 사용이 허용되지 않습니다. 사용할 수 있는 것: {names}.",
+        f"This lab does not allow {asked}; it allows: {names}.",
+        param=param,
+    )
+
+
+_ACCOUNTS = {
+    "learner": Text(ko="이 과정의 내 AI 예산", en="Your AI budget in this course"),
+    "lab": Text(ko="이 실습의 내 AI 예산", en="Your AI budget for this lab"),
+    "course": Text(ko="과정 전체의 AI 예산", en="The course's AI budget"),
+    "institution": Text(ko="기관 전체의 AI 예산", en="The institution's AI budget"),
+}
+_UNITS = {"krw": Text(ko="원", en="won"), "tokens": Text(ko="토큰", en="tokens")}
+
+
+def not_instructor(course: str) -> GatewayError:
+    """Something that only an instructor of the course may do."""
+    return GatewayError(
+        403,
+        "not_instructor",
+        f"{course} 과정의 강사만 할 수 있습니다.",
+        f"Only an instructor of the course {course} may do this.",
+    )
+
+
+def over_budget(account: str, unit: str, left: int, needed: int, renews_at: datetime | None) -> GatewayError:
+    """A call that could cost more than is left in one of its accounts."""
+    whose, what = _ACCOUNTS[account], _UNITS[unit]
+    again = Text(ko="이 예산은 새로 채워지지 않으니 강사에게 알리세요.", en="It does not renew; tell your instructor.")
+    if renews_at is not None:
+        at = f"{renews_at:%Y-%m-%d %H:%M}"
+        again = Text(ko=f"하루 예산은 {at}에 다시 채워집니다.", en=f"The day's budget renews at {at}.")
+    return GatewayError(
+        429,
+        "budget_exceeded",
+        f"{whose.ko}이 부족합니다. 남은 예산은 {left:,}{what.ko}이고 이 요청에는 최대 {needed:,}{what.ko}이 필요합니다. {again.ko}",
+        f"{whose.en} is too low: {left:,} {what.en} are left, and this call may take up to {needed:,}. {again.en}",
+        left=left,
+        unit=unit,
+        renews_at=renews_at.isoformat() if renews_at else None,
+    )
+
+
+def too_many_waiting(position: int, retry_after: float) -> GatewayError:
     """A learner whose line of waiting calls is full."""
     return GatewayError(
         429,
         "too_many_calls",
-        "기다리는 AI 요청이 너무 많습니다. 앞선 요청이 끝난 뒤 다시 보내세요.",
-        "Too many of your calls are waiting; send this again when some have ended.",
-        retry=True,
+        f"기다리는 AI 요청이 너무 많습니다. 지금 보내면 {position}번째입니다. 앞선 요청이 끝난 뒤 다시 보내세요.",
+        f"Too many of your calls are waiting; this one would be number {position}. Send it again when some have ended.",
+        retry_after=retry_after,
+        position=position,
+    )
+
+
+def stopping() -> GatewayError:
+    """A gateway that is about to stop."""
+    return GatewayError(
+        503,
+        "gateway_stopping",
+        "AI 게이트웨이를 다시 시작하고 있습니다. 잠시 후 다시 시도하세요.",
+        "The AI gateway is restarting; try again in a moment.",
+        retry_after=5,
+    )
+
+
+def cannot_record() -> GatewayError:
+    """A ledger that cannot be written: no call is made that would leave no trace."""
+    return GatewayError(
+        503,
+        "ledger_unavailable",
+        "AI 사용 기록을 저장할 수 없어 요청을 보내지 않았습니다. 운영자에게 알리세요.",
+        "The use of AI cannot be recorded, so the call was not made; tell the operator.",
+        retry_after=30,
+    )
+
+
+def model_loading(progress: float, retry_after: float) -> GatewayError:
+    """A built-in model that is being loaded."""
+    percent = round(100 * progress)
+    return GatewayError(
+        503,
+        "model_loading",
+        f"AI 모델을 불러오는 중입니다({percent}%). 잠시 후 다시 시도하세요.",
+        f"The AI model is loading ({percent} %); try again in a moment.",
+        retry_after=retry_after,
+        progress=progress,
+    )
+
+
+def model_missing() -> GatewayError:
+    """A built-in model whose weights are not on this machine, or that does not start."""
+    return GatewayError(
+        503,
+        "model_missing",
+        "이 기능의 내장 모델이 준비되지 않았습니다. 운영자에게 practicum model list로 확인해 달라고 하세요.",
+        "The built-in model for this is not ready; ask the operator to look at `practicum model list`.",
     )
 
 
@@ -146,6 +257,17 @@ def upstream_unreachable() -> GatewayError:
         "AI 모델에 연결하지 못했습니다. 잠시 후 다시 시도하세요.",
         "The AI model cannot be reached; try again in a moment.",
         retry=True,
+    )
+
+
+def upstream_paused(retry_after: float) -> GatewayError:
+    """Providers that failed again and again, and are left alone for a while."""
+    return GatewayError(
+        503,
+        "upstream_paused",
+        "AI 모델이 계속 응답하지 않아 잠시 쉬고 있습니다. 잠시 후 다시 시도하세요.",
+        "The AI model kept failing and is left alone for a while; try again in a moment.",
+        retry_after=retry_after,
     )
 
 

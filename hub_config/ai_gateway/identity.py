@@ -5,6 +5,7 @@ The rule: an identity comes from the Hub, never from the request; a token is rem
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from grader.roles import GRADER_SERVICE
 from hub_config.ai_gateway import errors
 
 HUB_SECONDS = 5.0
@@ -25,6 +27,12 @@ class Identity:
 
     name: str
     groups: frozenset[str]
+    is_service: bool = False
+
+    @property
+    def is_grader(self) -> bool:
+        """Say whether this is the grading service."""
+        return self.is_service and self.name == GRADER_SERVICE
 
     def takes_part(self, course: str) -> bool:
         """Say whether this person learns or teaches in the course."""
@@ -46,6 +54,7 @@ class HubIdentity:
         self._remember_seconds = remember_seconds
         self._session = session
         self._known: dict[bytes, tuple[float, Identity]] = {}
+        self._asking: dict[bytes, asyncio.Task[Identity]] = {}
 
     async def __call__(self, token: str) -> Identity:
         """Give the identity behind a token; GatewayError 401 or 503."""
@@ -54,7 +63,17 @@ class HubIdentity:
         if identity is not None and time.monotonic() < until:
             return identity
         self._known.pop(key, None)
-        identity = await self._ask(token)
+        # Many calls with one token at once ask the Hub once; who leaves meanwhile does not end it for the others.
+        if key not in self._asking:
+            self._asking[key] = asking = asyncio.create_task(self._ask_and_remember(key, token))
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._asking[key])
+
+    async def _ask_and_remember(self, key: bytes, token: str) -> Identity:
+        try:
+            identity = await self._ask(token)
+        finally:
+            del self._asking[key]
         while len(self._known) >= REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[key] = (time.monotonic() + self._remember_seconds, identity)
@@ -77,12 +96,14 @@ class HubIdentity:
 
 
 def parse_user(answer: Any) -> Identity:
-    """Read the Hub's answer; only a user is somebody (a service's token is refused)."""
-    if not isinstance(answer, dict) or answer.get("kind") != "user":
+    """Read the Hub's answer about a user or a service."""
+    if not isinstance(answer, dict) or answer.get("kind") not in ("user", "service"):
         raise errors.wrong_token()
     name, groups = answer.get("name"), answer.get("groups")
     if not isinstance(name, str) or not name:
         raise errors.wrong_token()
+    if answer["kind"] == "service":
+        return Identity(name, frozenset(), is_service=True)
     return Identity(
         name, frozenset(g for g in groups if isinstance(g, str)) if isinstance(groups, list) else frozenset()
     )

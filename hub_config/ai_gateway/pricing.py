@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from hub_config.ai_gateway.config import Price
+from hub_config.ai_gateway.ledger import Usage
 
 #: Tokens that a chat template may add beyond the request's own bytes (a default system prompt, role marks).
 TEMPLATE_TOKENS = 64
+MINUTE_MS = 60_000
 
 
-def cost_krw(price: Price, prompt_tokens: int, answer_tokens: int) -> int:
-    """Give the won for these tokens, rounded up."""
-    exact = prompt_tokens * price.input_krw_per_million + answer_tokens * price.output_krw_per_million
-    return -(-exact // 1_000_000)
+def cost_krw(price: Price, usage: Usage) -> int:
+    """Give the won for what a call used, rounded up."""
+    tokens = (usage.prompt_tokens or 0) * price.input_krw_per_million
+    tokens += (usage.completion_tokens or 0) * price.output_krw_per_million
+    characters = (usage.characters or 0) * price.krw_per_million_characters
+    audio = (usage.audio_ms or 0) * price.krw_per_audio_minute
+    return -(-(tokens + characters) // 1_000_000) - (-audio // MINUTE_MS) + (usage.images or 0) * price.krw_per_image
 
 
-def reservation_krw(price: Price, request_bytes: int, max_tokens: int) -> int:
-    """Give the most that a call can cost, at least 1: no tokenizer makes more tokens than there are bytes."""
-    return max(1, cost_krw(price, request_bytes + TEMPLATE_TOKENS, max_tokens))
+def reservation_krw(price: Price, most: Usage) -> int:
+    """Give the most that a call can cost, at least 1."""
+    return max(1, cost_krw(price, most))

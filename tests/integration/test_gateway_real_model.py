@@ -85,14 +85,30 @@ async def _identify(token: str) -> Identity:
 def gateway_url(model_server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the gateway on a loop of its own, so that the plain synchronous client can be used."""
     price = {"effective": "2026-01-01", "input_krw_per_million": 100_000, "output_krw_per_million": 400_000}
+    route = {
+        "upstream": "built-in",
+        "model": "smollm2-135m",
+        "endpoints": frozenset({"chat", "responses"}),
+        "prices": (price,),
+    }
     config = GatewayConfig.model_validate(
         {
-            "port": 0, "database": tmp_path_factory.mktemp("ledger") / "gateway" / "ledger.sqlite", "hub_api_url": "http://127.0.0.1:9",
-            "upstreams": [{"name": "built-in", "base_url": f"{model_server.url}/v1", "api_key": KEY,
-                           "models": {"lab-default": "smollm2-135m"}}],
-            "prices": {"lab-default": (price,)}, "budget_krw": 100_000, "max_tokens": 200,
+            "port": 0,
+            "database": tmp_path_factory.mktemp("ledger") / "gateway" / "ledger.sqlite",
+            "hub_api_url": "http://127.0.0.1:9",
+            "upstreams": (
+                {
+                    "name": "built-in",
+                    "base_url": f"{model_server.url}/v1",
+                    "api_key": KEY,
+                    "running_usage": "llama.cpp",
+                    "when_client_leaves": "stop",
+                },
+            ),
+            "models": {"lab-default": (route,)},
+            "max_tokens": 200,
         }
-    )  # fmt: skip
+    )
     loop, ready, stop, found = asyncio.new_event_loop(), asyncio.Event(), asyncio.Event(), list[str]()
 
     async def run() -> None:
@@ -130,8 +146,40 @@ def test_an_answer_and_its_receipt(client: OpenAI, gateway_url: str) -> None:
     rows = httpx.get(f"{gateway_url}/receipts", headers={"Authorization": "Bearer ann-token"}).json()["data"]
     row = next(row for row in rows if row["id"] == raw.headers["x-practicum-receipt"])
     assert row["completion_tokens"] == answer.usage.completion_tokens
-    assert row["answer"] == answer.choices[0].message.content
+    assert json.loads(row["answer"])["choices"][0]["message"]["content"] == answer.choices[0].message.content
+    assert answer.id == row["id"]
     assert 1 <= row["cost_krw"] < row["reserved_krw"]
+
+
+def test_a_call_that_is_cut_off_costs_the_tokens_until_then(client: OpenAI, gateway_url: str) -> None:
+    """llama.cpp tells its usage with every token: what was used is known although nobody hears the end."""
+    long: Any = [{"role": "user", "content": "Tell me a very long story about a boy, a river and a dragon, with many details."}]
+    stream = client.chat.completions.create(model="lab-default", messages=long, max_tokens=200, stream=True)
+    heard = [next(stream) for _ in range(12)]
+    stream.close()
+    for _ in range(200):
+        answer = httpx.get(f"{gateway_url}/receipts/{heard[0].id}", headers={"Authorization": "Bearer ann-token"})
+        if answer.status_code == 200:
+            break
+        time.sleep(0.05)
+    row = answer.json()
+    assert row["outcome"] == "client_left"
+    assert 10 <= row["completion_tokens"] < 200
+    assert row["prompt_tokens"] > 5
+    assert row["cost_krw"] < row["reserved_krw"]
+
+
+def test_a_response_whole_and_streamed(client: OpenAI) -> None:
+    whole = client.responses.create(model="lab-default", input="Say hello.", max_output_tokens=20, temperature=0)
+    assert whole.output_text
+    assert whole.usage is not None
+    assert 1 <= whole.usage.output_tokens <= 20
+    with client.responses.stream(
+        model="lab-default", input="Say hello.", max_output_tokens=20, temperature=0
+    ) as events:
+        for _ in events:
+            pass
+        assert events.get_final_response().output_text == whole.output_text
 
 
 def test_the_prompts_bytes_bound_its_tokens(client: OpenAI, gateway_url: str) -> None:

@@ -115,10 +115,12 @@ def test_the_models_are_listed(practicum: Installation, language: str) -> None:
     practicum.speaks(language)
     lines = practicum.says("model", "list").output.splitlines()
     assert len(lines) == len(catalogue().models)
-    for line, (name, weights) in zip(lines, catalogue().models.items(), strict=True):
-        assert line.startswith(f"· {name}")  # none is fetched here
-        assert weights.license in line
-        assert line.endswith(weights.title.in_(language))
+    for line, (name, model) in zip(lines, catalogue().models.items(), strict=True):
+        assert line[2:].startswith(name)
+        assert line.startswith("·") or not model.files  # none is fetched here
+        assert f" {model.kind} " in line
+        assert model.license in line
+        assert line.endswith(model.title.in_(language))
 
 
 @pytest.mark.parametrize("command", ["fetch", "check"])
@@ -128,9 +130,9 @@ def test_a_model_that_is_not_known_is_one_line(practicum: Installation, command:
 
 
 def test_weights_that_were_changed_are_named(practicum: Installation) -> None:
-    name, weights = next(iter(catalogue().models.items()))
+    name, model = next(iter(catalogue().models.items()))
     (practicum.folder / "models").mkdir()
-    (practicum.folder / "models" / weights.file).write_bytes(b"something else")
+    model.path(practicum.folder / "models").write_bytes(b"something else")
     assert "SHA-256" in one_error(practicum.says("model", "check", name))
 
 

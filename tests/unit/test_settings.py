@@ -43,9 +43,13 @@ def test_loopback_is_known(host: str) -> None:
         ("port: eight", "port"),
         ("demo_password: short", "demo_password"),
         ("language: fr", "language"),
-        ("ai_budget_krw: -1", "ai_budget_krw"),
-        ("provider_base_url: https://api.example.org/v1", "provider_base_url and provider_api_key_file"),
-        ("provider_api_key_file: key", "provider_base_url and provider_api_key_file"),
+        ("ai_budgets: {learner: {krw: -1}}", "ai_budgets.learner.krw"),
+        ("ai_content_days: 0", "ai_content_days"),
+        ("providers: {openai: {}}", "providers.openai.base_url"),
+        ("providers: {built-in: {base_url: http://p}}", "built-in"),
+        ("ai_models: {lab-default: [{upstream: nobody, model: m, prices: [{effective: 2026-01-01}]}]}", "nobody"),
+        ("ai_models: {lab-default: []}", "ai_models.lab-default"),
+        ("model: none", "lab-default"),
         ("- a\n- list", "name: value"),
     ],
 )
@@ -90,17 +94,15 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
 def test_paths_count_from_the_file_and_overrides_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()
-    path = written(folder, "data: ../data\nport: 9000\nprovider_base_url: http://p\nprovider_api_key_file: key")
-    (folder / "key").write_text(" sk-1 \n")
+    providers = "providers: {openai: {base_url: http://p/v1, api_key_file: key}, local: {base_url: http://l/v1}}"
+    path = written(folder, f"data: ../data\nport: 9000\n{providers}")
     settings = load_settings(path, port=9100, model=None)
     assert settings.data == tmp_path / "data"
     assert settings.port == 9100
-    assert settings.provider_api_key() == "sk-1"
+    assert settings.providers["openai"].api_key_file == folder / "key"
+    assert settings.providers["local"].api_key_file is None
     monkeypatch.setenv("PRACTICUM_SETTINGS", str(path))
     assert load_settings().port == 9000
-    (folder / "key").unlink()
-    with pytest.raises(SettingsError, match="provider_api_key_file"):
-        settings.provider_api_key()
 
 
 def test_an_override_is_checked_too(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ USERS = {
     "ann-token": {"kind": "user", "name": "ann", "groups": ["nbgrader-video"]},
     "bob-token": {"kind": "user", "name": "bob", "groups": ["nbgrader-video", "nbgrader-books"]},
     "teacher-token": {"kind": "user", "name": "teacher", "groups": ["formgrade-video"]},
-    "office-token": {"kind": "user", "name": "office", "groups": ["institution"]},
+    "office-token": {"kind": "user", "name": "office", "groups": ["institution-centre"]},
     "service-token": {"kind": "service", "name": "robot", "groups": ["nbgrader-video"]},
+    "grader-token": {"kind": "service", "name": "grader", "groups": []},
 }
 
 Behaviour = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
@@ -38,6 +39,12 @@ def whole(text: str = "안녕, Hello", use: Any = None, **more: Any) -> dict[str
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     answer = {"id": "c1", "object": "chat.completion", "created": 1, "model": "their-name", "choices": [choice], **more}
     return answer | ({"usage": use} if use is not None else {})
+
+
+def said(receipt: dict[str, Any]) -> str:
+    """Give the text of the answer that a receipt keeps."""
+    text: str = json.loads(receipt["answer"])["choices"][0]["message"]["content"]
+    return text
 
 
 def chunk(text: str | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -87,14 +94,22 @@ class Provider:
 
     behave: Behaviour = friendly
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    forms: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
     cancelled: int = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.bodies.append(body)
+        if request.content_type == "multipart/form-data":
+            body = {
+                name: value if isinstance(value, str) else value.file.read()
+                for name, value in (await request.post()).items()
+            }
+            self.forms.append(body)
+        else:
+            body = await request.json()
+            self.bodies.append(body)
         self.authorizations.append(request.headers.get("Authorization", ""))
         self.running += 1
         self.most_running = max(self.running, self.most_running)
@@ -131,6 +146,7 @@ class World:
     hub: Hub
     config: GatewayConfig
     http: aiohttp.ClientSession
+    app: web.Application
 
     async def chat(
         self, body: Any = None, *, token: str = "ann-token", where: str = "/video/rough-cut", **fields: Any
@@ -174,20 +190,24 @@ class Answer:
         return self.json()["error"]
 
 
+#: A token of an answer costs one won, and a prompt nothing.
+PRICES = [{"effective": "2026-01-01", "output_krw_per_million": 1_000_000}]
+
+
 def config_for(folder: Path, provider_url: str, hub_url: str, **settings: Any) -> GatewayConfig:
-    """Settings under which a token of an answer costs one won, and a prompt nothing."""
-    upstreams = settings.pop("upstreams", None) or [
-        {"name": "built-in", "base_url": provider_url, "api_key": CANARY_KEY, "models": {MODEL: "their-name"}}
-    ]
-    price = [{"effective": "2026-01-01", "input_krw_per_million": 0, "output_krw_per_million": 1_000_000}]
+    """Settings for one provider that serves one model; `upstream` and `route` change parts of them."""
+    upstream = {"name": "built-in", "base_url": provider_url, "api_key": CANARY_KEY, "when_client_leaves": "stop"}
+    route = {"upstream": "built-in", "model": "their-name", "prices": PRICES}
     raw = {
         "port": 0,
         "database": str(folder / "gateway" / "ledger.sqlite"),
         "hub_api_url": hub_url,
-        "upstreams": upstreams,
-        "prices": {alias: price for entry in upstreams for alias in entry["models"]},
-        "budget_krw": 1000,
+        "institution": "centre",
+        "upstreams": [upstream | settings.pop("upstream", {}), *settings.pop("more_upstreams", [])],
+        "models": {MODEL: [route | settings.pop("route", {})]},
+        "budgets": {"learner": {"krw": settings.pop("budget_krw", 1000)}},
         "max_tokens": 100,
+        "commit_seconds": 0.02,
         **settings,
     }
     return GatewayConfig.model_validate_json(json.dumps(raw))
@@ -208,10 +228,11 @@ async def served(app: web.Application, **options: Any) -> AsyncIterator[str]:
 async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     """Run a provider, a Hub and a gateway between them."""
     provider, hub = Provider(), Hub()
-    provider_app, hub_app = web.Application(), web.Application()
-    provider_app.router.add_post("/v1/chat/completions", provider.handle)
+    provider_app, hub_app = web.Application(client_max_size=64_000_000), web.Application()
+    provider_app.router.add_post("/v1/{endpoint:.+}", provider.handle)
     hub_app.router.add_get("/hub/api/user", hub.user)
     async with served(provider_app, handler_cancellation=True) as provider_url, served(hub_app) as hub_url:
         config = config_for(folder, provider_url + "/v1", hub_url + "/hub/api", **settings)
-        async with served(create_app(config), handler_cancellation=True) as url, aiohttp.ClientSession() as http:
-            yield World(url, provider, hub, config, http)
+        app = create_app(config)
+        async with served(app, handler_cancellation=True) as url, aiohttp.ClientSession() as http:
+            yield World(url, provider, hub, config, http, app)

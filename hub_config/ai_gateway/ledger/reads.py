@@ -1,0 +1,77 @@
+"""Questions to the database. The rule: each is answered by an index, and none says more than it was asked."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
+from hub_config.ai_gateway.ledger.terms import OK, Group, ReceiptQuery
+
+_RECEIPT = ", ".join(("number", *CHAINED, "hash"))
+_WITH_CONTENT = f"{_RECEIPT}, {', '.join(CONTENT)} FROM receipts LEFT JOIN contents USING (number)"
+_WITHOUT_CONTENT = f"{_RECEIPT}, {', '.join(f'NULL AS {name}' for name in CONTENT)} FROM receipts"
+_CONDITIONS = {
+    "course": "course = ?",
+    "lab": "lab = ?",
+    "learner": "learner = ?",
+    "since": "at >= ?",
+    "until": "at < ?",
+    "before": "number < (SELECT number FROM receipts WHERE id = ?)",
+    "id": "id = ?",
+}
+
+
+def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> list[Row]:
+    """Give receipts, newest first."""
+    condition, values = _where(
+        course=query.course,
+        lab=query.lab,
+        learner=query.learner,
+        since=query.since,
+        until=query.until,
+        before=query.before,
+    )
+    columns = _WITH_CONTENT if query.content else _WITHOUT_CONTENT
+    return _rows(db, f"SELECT {columns}{condition} ORDER BY number DESC LIMIT ?", [*values, query.limit])
+
+
+def receipt(db: sqlite3.Connection, receipt_id: str) -> Row | None:
+    """Give one receipt, with its content."""
+    condition, values = _where(id=receipt_id)
+    return next(iter(_rows(db, f"SELECT {_WITH_CONTENT}{condition}", values)), None)
+
+
+def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> list[Row]:
+    """Give the calls that went well and whose answers are kept, oldest first."""
+    condition, values = _where(course=course, lab=lab, learner=learner)
+    sql = f"SELECT {_WITH_CONTENT}{condition} AND outcome = ? AND answer IS NOT NULL ORDER BY number"
+    return _rows(db, sql, [*values, OK])
+
+
+def spend(
+    db: sqlite3.Connection, group: Group, course: str | None, since: datetime | None, until: datetime | None
+) -> list[Row]:
+    """Give the sums of calls, tokens and won; a call that was not let through counts as refused only."""
+    condition, values = _where(course=course, since=since, until=until)
+    sql = (
+        f"SELECT {group}, sum(refused = 0 AND endpoint <> '-') AS calls, sum(refused) AS refused, "  # noqa: S608 -- a Group
+        "coalesce(sum(prompt_tokens), 0) AS prompt_tokens, coalesce(sum(completion_tokens), 0) AS completion_tokens, "
+        f"sum(cost_krw) AS cost_krw, max(at) AS last_at FROM receipts{condition} GROUP BY +{group} ORDER BY 1"  # +: by the condition's index, not the group's
+    )
+    return _rows(db, sql, values)
+
+
+def _where(**asked: str | datetime | None) -> tuple[str, list[Any]]:
+    """Only what is asked for becomes a condition: SQLite finds the index for it then."""
+    given = {name: instant(value) if isinstance(value, datetime) else value for name, value in asked.items()}
+    present = {name: value for name, value in given.items() if value is not None}
+    conditions = " AND ".join(_CONDITIONS[name] for name in present)
+    return f" WHERE {conditions}" if present else "", list(present.values())
+
+
+def _rows(db: sqlite3.Connection, sql: str, values: list[Any]) -> list[Row]:
+    cursor = db.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,0 +1,605 @@
+"""Money under chaos: clients that leave, providers that misbehave or lie, a gateway that is killed; PRACTICUM_ROUNDS makes it longer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from itertools import cycle, islice, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from aiohttp import web
+from counting_upstream import (
+    BROKEN,
+    CANARY_KEY,
+    LIES,
+    MODEL,
+    NOT_TAKEN,
+    PRICES,
+    ROUNDS,
+    Client,
+    CountingUpstream,
+    Heard,
+    Hub,
+    Running,
+    call_of,
+    client,
+    gateway_process,
+    served,
+    settings_for,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub_config.ai_gateway.app import create_app
+from hub_config.ai_gateway.config import GatewayConfig
+from hub_config.ai_gateway.gateway import GATEWAY, Gateway
+from hub_config.ai_gateway.identity import Identity
+from hub_config.ai_gateway.ledger import Amount, Place
+from hub_config.ai_gateway.policy import rules
+
+SEED = 20261123
+
+
+@asynccontextmanager
+async def around(folder: Path, **options: Any) -> AsyncIterator[tuple[CountingUpstream, dict[str, Any]]]:
+    upstream = CountingUpstream(pace_seconds=options.pop("pace_seconds", 0.0))
+    async with upstream.serve() as provider_url, Hub().serve() as hub_url:
+        yield upstream, settings_for(folder, provider_url, hub_url, **options)
+
+
+def tokens(receipt: dict[str, Any]) -> int:
+    return (receipt["prompt_tokens"] or 0) + (receipt["completion_tokens"] or 0)
+
+
+def spent(receipts: list[dict[str, Any]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for receipt in receipts:
+        found[receipt["learner"]] += receipt["cost_krw"]
+    return +found
+
+
+async def leave_at_random(call: Any, heard: Heard, chance: random.Random) -> None:
+    """Make a call, and in three of ten cases leave it at any moment: after some time, or after some tokens."""
+    task = asyncio.ensure_future(call)
+    if chance.random() < 0.3:
+        if chance.random() < 0.4:
+            await asyncio.wait([task], timeout=chance.choice((0, 0.05, 0.3, 1, 2)) * chance.random())
+        else:
+            enough = chance.randint(1, 20)
+            while not task.done() and heard.tokens < enough:
+                await asyncio.sleep(0.002)
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("leaves", ["finish", "stop"])
+async def test_a_class_that_leaves_its_streams_pays_what_was_worked_and_never_more_than_it_has(
+    tmp_path: Path, leaves: str
+) -> None:
+    chance, streams = random.Random(SEED), min(20, 7 * ROUNDS)
+    budget = 130 * streams  # a call reserves more, so not all of them fit
+    learners = [f"learner{number}" for number in range(min(30, 10 * ROUNDS))]
+    usage = {"running_usage": "llama.cpp"} if leaves == "stop" else {}
+    options: dict[str, Any] = {
+        "upstream": {"when_client_leaves": leaves, "concurrent_calls": 30, **usage},
+        "budgets": {"learner": {"krw": budget}, "course": {"krw": budget * len(learners) * 4 // 5}},
+        "pace_seconds": 0.004,
+    }
+    async with around(tmp_path, **options) as (upstream, config), gateway_process(tmp_path, config) as gateway:
+        over: list[str] = []
+        upstream.watch = lambda: over.extend(name for name, used in upstream.counted().items() if used > budget)
+        async with client(gateway.url) as asking:
+            before = gateway.memory_kb()
+            calls = [asking.heard(name) for name in learners for _ in range(streams)]
+            chance.shuffle(calls)
+            asks = [
+                asking.ask(
+                    heard, prompt=chance.randint(1, 20), tokens=chance.randint(1, 40), stream=True, max_tokens=30
+                )
+                for heard in calls
+            ]
+            await asyncio.gather(*(leave_at_random(ask, heard, chance) for ask, heard in zip(asks, calls, strict=True)))
+            await asking.quiet(upstream, learners)
+            receipts = await asking.receipts()
+            budgets = [await asking.get("/video/rough-cut/budget", f"{name}.nbgrader-video") for name in learners]
+            report(leaves, gateway, before, receipts, calls)
+    assert over == []
+    assert all(row["spent_krw"] <= budget and row["reserved_krw"] == 0 for row in budgets)
+    assert spent(receipts) == +Counter({name: row["spent_krw"] for name, row in zip(learners, budgets, strict=True)})
+    assert spent(receipts).total() <= budget * len(learners) * 4 // 5
+    assert {"ok", "client_left", "budget_exceeded"} <= {row["outcome"] for row in receipts}
+    worked, heard_by = upstream.by_call(), {heard.call: heard for heard in calls}
+    if leaves == "finish":
+        assert spent(receipts) == upstream.counted()
+        assert sum(map(tokens, receipts)) == upstream.counted().total()
+    for receipt in receipts:
+        call = call_of(receipt)
+        if call not in worked:
+            assert receipt["cost_krw"] in (0, receipt["reserved_krw"])
+        elif receipt["prompt_tokens"] is None:  # it left before the provider said anything of its usage
+            assert receipt["cost_krw"] == receipt["reserved_krw"] >= worked[call].total
+        else:
+            assert heard_by[call].tokens <= receipt["completion_tokens"] <= worked[call].tokens
+            assert receipt["cost_krw"] == tokens(receipt)
+
+
+async def test_huge_answers_leave_no_memory_behind(tmp_path: Path) -> None:
+    """A broken answer of megabytes that waits for the garbage collector would soon be a gigabyte."""
+    async with around(tmp_path, retries={"failures": 10_000}, calls_per_learner=20) as (upstream, config):
+        upstream.mode = "huge"
+        async with gateway_process(tmp_path, config) as gateway, client(gateway.url) as asking:
+            memory = []
+            for calls in (40, 160 * ROUNDS):
+                gate = asyncio.Semaphore(10)
+
+                async def one(stream: bool, gate: asyncio.Semaphore) -> Heard:
+                    async with gate:
+                        return await asking.ask(asking.heard("ann"), stream=stream)
+
+                heard = await asyncio.gather(*(one(number % 2 == 0, gate) for number in range(calls)))
+                assert {each.code for each in heard} == {"upstream_broken"}
+                memory.append(gateway.memory_kb())
+            print(f"\nhuge answers: memory {memory[0]} -> {memory[1]} kB, at most {gateway.memory_kb('VmHWM')} kB")
+            assert memory[1] < memory[0] + 50_000
+
+
+def report(name: str, gateway: Running, before_kb: int, receipts: list[dict[str, Any]], calls: list[Heard]) -> None:
+    """Say what was measured, where somebody runs this with -s."""
+    outcomes = Counter(row["outcome"] for row in receipts)
+    print(f"\n{name}: {len(calls)} calls; receipts {dict(outcomes)}; refused without one {len(calls) - len(receipts)}")
+    print(f"memory {before_kb} -> {gateway.memory_kb()} kB, at most {gateway.memory_kb('VmHWM')} kB")
+
+
+#: What a caller is told, or an answer.
+CLEAR = {"upstream_busy", "upstream_failed", "upstream_broken", "upstream_timeout"}
+MODES = ("ok", "drip", *NOT_TAKEN, *BROKEN, *LIES)
+
+
+async def test_whatever_the_provider_does_each_call_ends_in_time_and_is_paid_at_most_once(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"connect_seconds": 0.5, "silence_seconds": 0.4}
+    options: dict[str, Any] = {
+        "upstream": limits, "call_seconds": 3, "retries": {"failures": 10_000}, "calls_per_learner": 20,
+    }  # fmt: skip
+    async with (
+        around(tmp_path, **options) as (upstream, config),
+        gateway_process(tmp_path, config) as gateway,
+        client(gateway.url) as asking,
+    ):
+        warm = [await asking.ask(asking.heard("warm"), stream=True) for _ in range(20)]
+        assert all(each.whole for each in warm)
+        before = gateway.memory_kb()
+        kinds = list(islice(cycle(product(MODES, (False, True))), 120 * ROUNDS))
+        random.Random(SEED).shuffle(kinds)
+        gate, heard, took = asyncio.Semaphore(20), {}, []
+
+        async def one(mode: str, stream: bool) -> None:
+            async with gate:
+                began = time.monotonic()
+                each = await asking.ask(asking.heard(f"ann{len(heard) % 5}"), mode, stream=stream)
+                heard[each.call] = (mode, each)
+                took.append(time.monotonic() - began)
+
+        await asyncio.gather(*(one(mode, stream) for mode, stream in kinds))
+        await asking.quiet(upstream, [f"ann{number}" for number in range(5)])
+        after, receipts = gateway.memory_kb(), await asking.receipts()
+        report("misbehaving provider", gateway, before, receipts, [*warm, *(each for _, each in heard.values())])
+        print(f"slowest call {max(took):.2f} s")
+    worked, paid = upstream.by_call(), {call_of(row): row for row in receipts}
+    assert len(paid) == len(receipts)
+    assert max(took) < 3 + 2
+    assert max(upstream.asked.values()) <= 2
+    assert all(upstream.asked[call] == 1 for call in worked)  # whom it worked for once, it was not asked again
+    for call, (mode, each) in heard.items():
+        assert each.whole != (each.code in CLEAR), (mode, each)
+        assert (mode in NOT_TAKEN or mode in BROKEN) == (each.code is not None), (mode, each)
+        cost, reserved = paid[call]["cost_krw"], paid[call]["reserved_krw"]
+        assert cost <= reserved
+        if mode in ("429", "500"):
+            assert cost == 0
+        elif call in worked:
+            assert cost >= worked[call].total, mode
+        if mode in ("ok", "drip"):
+            assert cost == worked[call].total
+    assert after < before + 40_000
+    assert "canary" not in gateway.log.read_text()
+
+
+class World:
+    """A gateway in this process with a provider that misbehaves, and what was asked of it."""
+
+    def __init__(self, upstream: CountingUpstream, gateway: Gateway, asking: Client) -> None:
+        self.upstream, self.gateway, self.asking = upstream, gateway, asking
+        self.over: list[str] = []
+        upstream.watch = self.look
+
+    def look(self) -> None:
+        """Note every account that stands over its limit or below zero at this moment."""
+        for learner, where in product(NAMES, ("rough-cut", "-")):
+            place = Place(learner, "video", where)
+            limits = rules(self.gateway.config, "video", where).limits
+            for line in self.gateway.ledger.lines(place, limits):
+                if min(line.spent, line.reserved) < 0 or line.spent + line.reserved > line.limit:
+                    self.over.append(str(line))
+
+
+NAMES = ("ann", "bob", "cho")
+Step = tuple[str, str, bool, int, int, float | None]
+
+
+@asynccontextmanager
+async def in_process(config: dict[str, Any]) -> AsyncIterator[tuple[Gateway, str]]:
+    async def who(token: str) -> Identity:
+        name, _, groups = token.partition(".")
+        return Identity(name, frozenset(groups.split(",")))
+
+    app = create_app(GatewayConfig.model_validate(config), identify=who)
+    async with served(app, handler_cancellation=True) as url:
+        yield app[GATEWAY], url
+
+
+async def play(folder: Path, steps: list[Step], limits: dict[str, Any], leaves: str) -> None:
+    """Let clients do the steps all at once, and hold the receipts against the accounts and the provider's own count."""
+    upstream = CountingUpstream(pace_seconds=0.001)
+    options = {
+        "upstream": {"when_client_leaves": leaves, "silence_seconds": 0.3, "concurrent_calls": 3},
+        "budgets": {"learner": limits["learner"], "course": limits["course"], "institution": limits["institution"]},
+        "labs": {"rough-cut": {"learner": limits["lab"]}},
+        "retries": {"failures": 1000},
+    }
+    async with upstream.serve() as provider:
+        config = settings_for(folder, provider, "http://127.0.0.1:9", **options)
+        async with in_process(config) as (gateway, url), client(url) as asking:
+            world = World(upstream, gateway, asking)
+            calls = [asking.heard(step[1]) for step in steps]
+            await asyncio.gather(*(_do(asking, heard, step) for heard, step in zip(calls, steps, strict=True)))
+            await asking.quiet(upstream, list(NAMES))
+            receipts = await asking.receipts()
+            world.look()
+            accounts = {name: gateway.ledger.spent(Place(name, "video", "-")) for name in NAMES}
+    assert world.over == []
+    assert {name: spent(receipts)[name] for name in NAMES} == {name: of.krw for name, (of, _) in accounts.items()}
+    assert not any(reserved.krw or reserved.tokens for _, reserved in accounts.values())
+    _hold_against(upstream, receipts, {heard.call: step for heard, step in zip(calls, steps, strict=True)}, leaves)
+
+
+async def _do(asking: Client, heard: Heard, step: Step) -> None:
+    mode, _, stream, asked, answered, leaves_after = step
+    task = asyncio.ensure_future(asking.ask(heard, mode, asked, answered, stream=stream))
+    if leaves_after is not None:
+        await asyncio.wait([task], timeout=leaves_after)
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _hold_against(
+    upstream: CountingUpstream, receipts: list[dict[str, Any]], steps: dict[str, Step], leaves: str
+) -> None:
+    paid = {call_of(row): row for row in receipts}
+    assert len(paid) == len(receipts)
+    for call, work in upstream.by_call().items():
+        row, (mode, _, _, _, _, leaves_after) = paid[call], steps[call]
+        assert work.total <= row["cost_krw"] <= row["reserved_krw"]
+        if mode == "ok" and (leaves_after is None or leaves == "finish"):
+            assert row["cost_krw"] == tokens(row) == work.total
+
+
+limit = st.fixed_dictionaries(
+    {}, optional={name: st.integers(150, 1500) for name in ("krw", "tokens", "krw_per_day", "tokens_per_day")}
+)
+step = st.tuples(
+    st.one_of(st.just("ok"), st.sampled_from(MODES)),
+    st.sampled_from(NAMES),
+    st.booleans(),
+    st.integers(1, 30),
+    st.integers(1, 40),
+    st.one_of(st.none(), st.floats(0, 0.15)),
+)
+
+
+@settings(
+    max_examples=15 * ROUNDS, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+@given(
+    st.lists(step, min_size=4, max_size=16),
+    st.fixed_dictionaries(dict.fromkeys(("learner", "lab", "course", "institution"), limit)),
+    st.sampled_from(["finish", "stop"]),
+)
+def test_no_interleaving_passes_a_limit_or_loses_a_token(
+    steps: list[Step], limits: dict[str, Any], leaves: str
+) -> None:
+    with TemporaryDirectory() as folder:
+        asyncio.run(play(Path(folder), steps, limits, leaves))
+
+
+async def test_a_gateway_killed_again_and_again_loses_no_call_and_no_money(tmp_path: Path) -> None:
+    chance, budget = random.Random(SEED), 6000 * ROUNDS
+    learners = ["ann", "bob", "cho", "dan"]
+    options: dict[str, Any] = {
+        "budgets": {"learner": {"krw": budget, "tokens_per_day": budget}},
+        "pace_seconds": 0.002, "lease_krw": 300, "commit_seconds": 0.1,
+    }  # fmt: skip
+    calls: list[Heard] = []
+    async with around(tmp_path, **options) as (upstream, config):
+        for end in [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL] * ROUNDS:
+            async with gateway_process(tmp_path, config) as gateway, client(gateway.url) as asking:
+                asking.number = len(calls)
+                asked = [asking.heard(name) for name in learners * 6]
+                calls += asked
+                running = [
+                    asyncio.create_task(_late(asking, heard, chance.random() * 0.6, chance.random() < 0.5))
+                    for heard in asked
+                ]
+                await asyncio.sleep(0.2 + 0.4 * chance.random())
+                gateway.process.send_signal(end)
+                await asyncio.wait_for(gateway.process.wait(), 10)
+                await asyncio.gather(*running)
+        async with gateway_process(tmp_path, config) as gateway, client(gateway.url) as asking:
+            receipts = await asking.receipts()
+            budgets = [await asking.get("/video/-/budget", f"{name}.nbgrader-video") for name in learners]
+            report("killed", gateway, gateway.memory_kb(), receipts, calls)
+    paid = {call_of(row): row for row in receipts}
+    assert len(paid) == len(receipts)
+    assert {"ok", "gateway_died"} <= {row["outcome"] for row in receipts}
+    assert spent(receipts) == +Counter({name: row["spent_krw"] for name, row in zip(learners, budgets, strict=True)})
+    assert all(row["spent_krw"] <= budget and row["reserved_krw"] == 0 for row in budgets)
+    worked = upstream.by_call()
+    for call, work in worked.items():
+        assert work.total <= paid[call]["cost_krw"] <= paid[call]["reserved_krw"]
+    for heard in calls:
+        if heard.whole:  # what somebody was told is there, to the token
+            assert paid[heard.call]["cost_krw"] == tokens(paid[heard.call]) == worked[heard.call].total
+
+
+async def _late(asking: Client, heard: Heard, seconds: float, stream: bool) -> None:
+    await asyncio.sleep(seconds)
+    await asking.ask(heard, tokens=20, stream=stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_next_provider_serves_while_the_first_is_down_and_gives_way_when_it_is_back(
+    tmp_path: Path, stream: bool
+) -> None:
+    first, second = CountingUpstream(mode="500"), CountingUpstream()
+    async with first.serve() as one, second.serve() as two:
+        config = settings_for(
+            tmp_path, one, "http://127.0.0.1:9", retries={"failures": 3, "pause_seconds": 0.4}, calls_per_learner=20
+        )
+        config["upstreams"].append(config["upstreams"][0] | {"name": "second", "base_url": two})
+        config["models"][MODEL].append(config["models"][MODEL][0] | {"upstream": "second"})
+        async with in_process(config) as (gateway, url), client(url) as asking:
+            breaker = gateway.upstreams.breakers["built-in"]
+
+            async def class_asks(calls: int) -> list[Heard]:
+                return await asyncio.gather(*(asking.ask(asking.heard("ann"), stream=stream) for _ in range(calls)))
+
+            for _ in range(4):
+                assert all(each.whole for each in await class_asks(1))
+            assert (breaker.state, first.asked.total(), len(second.worked)) == ("open", 3, 4)
+            await asyncio.sleep(0.45)
+            assert breaker.state == "half_open"
+            assert all(each.whole for each in await class_asks(10))
+            assert (first.asked.total(), len(second.worked)) == (4, 14)  # one tried the first, all were served
+            first.mode = None
+            await asyncio.sleep(0.45)
+            assert all(each.whole for each in await class_asks(1))
+            assert (breaker.state, len(first.worked)) == ("closed", 1)
+            assert all(each.whole for each in await class_asks(10))
+            assert (len(first.worked), len(second.worked)) == (11, 14)
+            receipts = await asking.receipts()
+            assert {row["upstream"] for row in receipts} == {"built-in", "second"}
+            assert spent(receipts) == first.counted() + second.counted()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mode", ["break", "short", "stall", "stall-late", "bad-json"])
+async def test_after_the_first_byte_no_second_provider_is_asked(tmp_path: Path, mode: str, stream: bool) -> None:
+    first, second = CountingUpstream(mode=mode), CountingUpstream()
+    async with first.serve() as one, second.serve() as two:
+        config = settings_for(tmp_path, one, "http://127.0.0.1:9", upstream={"silence_seconds": 0.2})
+        config["upstreams"].append(config["upstreams"][0] | {"name": "second", "base_url": two})
+        config["models"][MODEL].append(config["models"][MODEL][0] | {"upstream": "second"})
+        async with in_process(config) as (_, url), client(url) as asking:
+            heard = await asking.ask(asking.heard("ann"), stream=stream)
+            assert heard.code in ("upstream_broken", "upstream_timeout")
+            assert (first.asked.total(), second.asked.total()) == (1, 0)
+
+
+async def test_waiting_calls_leave_a_provider_alone_that_went_down_meanwhile(tmp_path: Path) -> None:
+    upstream = CountingUpstream(mode="500")
+    async with upstream.serve() as provider:
+        retries = {"failures": 3, "pause_seconds": 30}
+        config = settings_for(
+            tmp_path, provider, "http://127.0.0.1:9", retries=retries, upstream={"concurrent_calls": 1}
+        )
+        async with in_process(config) as (_, url), client(url) as asking:
+            heard = await asyncio.gather(*(asking.ask(asking.heard(f"ann{n}"), stream=False) for n in range(30)))
+            assert {each.code for each in heard} <= {"upstream_failed", "upstream_paused"}
+            assert upstream.asked.total() == 3
+            assert all(row["cost_krw"] == 0 for row in await asking.receipts())
+
+
+async def test_a_stopping_gateway_ends_its_streams_and_takes_no_more(tmp_path: Path) -> None:
+    async with around(tmp_path, pace_seconds=0.05) as (upstream, config):
+        async with gateway_process(tmp_path, config) as gateway, client(gateway.url) as asking:
+            calls = [asking.heard(f"ann{number}") for number in range(10)]
+            running = [asyncio.create_task(asking.ask(heard, tokens=20, stream=True)) for heard in calls]
+            async with asyncio.timeout(10):
+                while len(upstream.worked) < 10 or any(work.tokens == 0 for work in upstream.worked):
+                    await asyncio.sleep(0.01)
+            gateway.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+            late = await asking.ask(asking.heard("late"), stream=False)
+            assert (late.status, late.code, late.retry_after) == (503, "gateway_stopping", "5")
+            assert all(heard.whole and heard.tokens == 20 for heard in await asyncio.gather(*running))
+            assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
+        async with gateway_process(tmp_path, config) as gateway, client(gateway.url) as asking:
+            receipts = await asking.receipts()
+    assert {row["outcome"] for row in receipts} == {"ok"}
+    assert spent(receipts) == upstream.counted()
+
+
+async def test_new_settings_hold_for_the_next_call_and_leave_running_ones_alone(tmp_path: Path) -> None:
+    one_at_a_time: dict[str, Any] = {"concurrent_calls": 1}
+    async with around(tmp_path, pace_seconds=0.05, upstream=one_at_a_time) as (upstream, config):
+        async with gateway_process(tmp_path, config) as gateway, client(gateway.url) as asking:
+            old = asking.heard("ann")
+            running = asyncio.create_task(asking.ask(old, tokens=20, stream=True))
+            waiting = [asyncio.create_task(asking.ask(asking.heard("cho"), tokens=2, stream=s)) for s in (False, True)]
+            async with asyncio.timeout(10):
+                while not upstream.running or (await asking.get("/video/-/queue", "ann.nbgrader-video"))["waiting"] < 2:
+                    await asyncio.sleep(0.01)
+            free = config | {"budgets": {"learner": {"krw": 77}}, "courses": {"video": {"ai": False}}}
+            free["upstreams"] = [config["upstreams"][0] | {"name": "renamed"}]
+            free["models"] = {MODEL: [{"upstream": "renamed", "model": "their-name", "prices": PRICES}]}
+            await _reload(gateway, tmp_path, json.dumps(free), "read again")
+            assert (await asking.ask(asking.heard("ann"), stream=False)).code == "ai_off"
+            budget = await asking.get("/video/-/budget", "ann.nbgrader-video")
+            assert (budget["ai"], budget["limit_krw"]) == (False, 77)
+            for broken in ("{", "{}", json.dumps(free | {"surplus": CANARY_KEY})):
+                await _reload(gateway, tmp_path, broken, "old ones stay in force")
+                assert (await asking.get("/video/-/budget", "ann.nbgrader-video"))["limit_krw"] == 77
+            dearer = [{"effective": "2026-01-01", "output_krw_per_million": 3_000_000}]
+            changed = config | {"models": {MODEL: [config["models"][MODEL][0] | {"prices": dearer}]}}
+            await _reload(gateway, tmp_path, json.dumps(changed), "read again")
+            new = await asking.ask(asking.heard("bob"), tokens=7, stream=True)
+            assert new.whole
+            assert all(heard.whole for heard in await asyncio.gather(running, *waiting))
+            paid = {call_of(row): row["cost_krw"] for row in await asking.receipts()}
+            assert (paid[old.call], paid[new.call]) == (25, 21)
+        assert "canary" not in gateway.log.read_text()
+
+
+async def _reload(gateway: Running, folder: Path, text: str, said: str) -> None:
+    """Have the gateway read its settings again, and wait until it says so."""
+    before = gateway.log.read_text().count(said)
+    (folder / "gateway.json").write_text(text)
+    gateway.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(10):
+        while gateway.log.read_text().count(said) == before:
+            await asyncio.sleep(0.02)
+
+
+JUNK = (
+    None,
+    True,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "\ud83d",
+    [],
+    {},
+    [[]],
+    [None],
+    {"x": 1},
+    float("inf"),
+    float("nan"),
+    {"content": []},
+    10**400,
+)
+TOOL = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+USED = {"prompt_tokens": 5, "completion_tokens": 5, "input_tokens": 5, "output_tokens": 5}
+SAID = {"role": "assistant", "content": "hi", "tool_calls": [TOOL]}
+WHOLE = {"id": "i", "created": 1, "choices": [{"index": 0, "finish_reason": "stop", "message": SAID}], "usage": USED}
+CHUNKS = [
+    {"id": "i", "choices": [{"index": 0, "delta": SAID}], "timings": {"cache_n": 0, "prompt_n": 5, "predicted_n": 1}},
+    {"choices": [{"index": 0, "delta": {"tool_calls": [TOOL]}, "finish_reason": "stop"}]},
+    {"choices": [], "usage": USED},
+]
+RESPONSE = {
+    "id": "r",
+    "status": "completed",
+    "output": [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}],
+    "usage": USED,
+}
+EVENTS = [
+    {"type": "response.created", "response": RESPONSE},
+    {"type": "response.output_text.delta", "delta": "hi", "item_id": "m"},
+    {"type": "response.completed", "response": RESPONSE},
+]
+GOOD: list[tuple[str, dict[str, Any], Any]] = [
+    ("chat/completions", {"messages": [{"role": "user", "content": "x"}]}, WHOLE),
+    ("chat/completions", {"messages": [{"role": "user", "content": "x"}], "stream": True}, CHUNKS),
+    ("responses", {"input": "x"}, RESPONSE),
+    ("responses", {"input": "x", "stream": True}, EVENTS),
+    ("embeddings", {"input": "x"}, {"data": [{"embedding": [0.1, 0.2]}], "usage": USED}),
+    ("images/generations", {"prompt": "x"}, {"created": 1, "data": [{"b64_json": "aa"}]}),
+]  # fmt: skip
+
+
+def broken_somewhere(value: Any, junk: Any) -> Iterator[Any]:
+    """Give the value with each of its parts in turn replaced by junk."""
+    yield junk
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        for part in broken_somewhere(value[key], junk):
+            copied = value.copy()
+            copied[key] = part
+            yield copied
+
+
+async def test_no_answer_of_a_provider_is_a_fault_of_ours_or_leaves_a_call_open(tmp_path: Path) -> None:
+    answer: list[Any] = []
+
+    async def provider(request: web.Request) -> web.StreamResponse:
+        if isinstance(answer[0], list) and (await request.json()).get("stream"):
+            text = "".join(f"data: {json.dumps(event)}\n\n" for event in answer[0]) + "data: [DONE]\n\n"
+            return web.Response(text=text, content_type="text/event-stream")
+        return web.Response(text=json.dumps(answer[0]), content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/v1/{endpoint:.+}", provider)
+    async with served(app) as url:
+        config = settings_for(tmp_path, url + "/v1", "http://127.0.0.1:9", retries={"failures": 100_000})
+        config["models"][MODEL][0] |= {"endpoints": ["chat", "responses", "embeddings", "images"]}
+        cases = [(*case, wrong) for case in GOOD for junk in JUNK for wrong in broken_somewhere(case[2], junk)]
+        random.Random(SEED).shuffle(cases)
+        async with in_process(config) as (gateway, url), client(url) as asking:
+            for end, body, _, wrong in cases[: 700 * ROUNDS]:
+                answer[:] = [wrong]
+                headers = {"Authorization": "Bearer ann.nbgrader-video"}
+                async with asking.http.post(
+                    f"{url}/video/-/v1/{end}", json={"model": MODEL} | body, headers=headers
+                ) as told:
+                    text = await told.text()
+                assert told.status in (200, 502), (end, wrong, text)
+                assert "gateway_error" not in text, (end, wrong, text)
+                if not body.get("stream"):
+                    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+            assert gateway.ledger.spent(Place("ann", "video", "-"))[1] == Amount()
+
+
+async def test_a_letter_cut_in_two_arrives_and_is_paid(tmp_path: Path) -> None:
+    """Half of a surrogate pair at a chunk's end, as servers in JavaScript cut an emoji."""
+    events = [{"choices": [{"index": 0, "delta": {"content": half}}]} for half in ("\ud83d", "\ude00")]
+    events += CHUNKS[1:]
+
+    async def provider(_request: web.Request) -> web.StreamResponse:
+        text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+        return web.Response(text=text, content_type="text/event-stream")
+
+    app = web.Application()
+    app.router.add_post("/v1/{endpoint:.+}", provider)
+    async with (
+        served(app) as provider_url,
+        in_process(settings_for(tmp_path, provider_url + "/v1", "http://127.0.0.1:9")) as (_, url),
+        client(url) as asking,
+    ):
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True}
+        headers = {"Authorization": "Bearer ann.nbgrader-video"}
+        async with asking.http.post(f"{url}/video/-/v1/chat/completions", json=body, headers=headers) as told:
+            lines = [line for line in (await told.text()).splitlines() if "ud83d" in line or "ude00" in line]
+        assert len(lines) == 2
+        (receipt,) = await asking.receipts()
+        assert (receipt["outcome"], receipt["cost_krw"]) == ("ok", 10)
