@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import click
 from tqdm import tqdm
 
 from grader.engine.grade import Progress, Summary
+from grader.records.anchors import Anchor
 from hub_config.settings import Settings, SettingsError, load_settings
 from labs.catalog import packs
 from labs.manifest import ManifestError
@@ -101,15 +104,17 @@ def model() -> None:
 
 @model.command("list", help="내장 모델 목록 / the models and what is fetched")
 def model_list() -> None:
+    from hub_config.ai import built_in_models
     from hub_config.models.catalogue import catalogue
-    from hub_config.models.fetch import is_verified
+    from hub_config.models.files import is_there
+    from hub_config.models.standing import standing
 
-    folder = in_force().models_folder
-    for name, weights in catalogue().models.items():
-        here = "✔" if is_verified(folder / weights.file, weights) else "·"
-        click.echo(
-            f"{here} {name:20} {weights.size_bytes / 1e6:6.0f} MB  {weights.license}  {weights.title.in_(_language())}"
-        )
+    settings = in_force()
+    states = dict.fromkeys(built_in_models(settings), "-") | standing(settings)
+    for name, entry in catalogue().models.items():
+        here = "✔" if is_there(entry, settings.models_folder) else "·"
+        size, title = f"{entry.size_bytes / 1e6:6.0f} MB", entry.title.in_(_language())
+        click.echo(f"{here} {name:22} {entry.kind:14} {size}  {states.get(name, ''):8} {entry.license:17} {title}")
 
 
 @model.command("fetch", help="모델을 내려받고 SHA-256을 확인합니다 / fetch a model and check its SHA-256")
@@ -124,15 +129,40 @@ def model_fetch(name: str) -> None:
 @click.argument("name")
 def model_check(name: str) -> None:
     from hub_config.models.catalogue import catalogue
-    from hub_config.models.fetch import sha256_of
+    from hub_config.models.files import is_there, sha256_of
 
-    weights = catalogue().models.get(name)
-    path = in_force().models_folder / (weights.file if weights else "")
-    if weights is None or not path.is_file():
+    model, folder = catalogue().models.get(name), in_force().models_folder
+    paths = {folder / file.file: file for file in model.files} if model else {}
+    for path, file in paths.items():  # before is_there, which removes a wrong file
+        if path.is_file() and sha256_of(path) != file.sha256:
+            raise click.ClickException(f"{path}: SHA-256 ≠ {file.sha256}")
+    if model is None or not is_there(model, folder):
         raise click.ClickException(f"{name}: practicum model fetch {name}")
-    if sha256_of(path) != weights.sha256:
-        raise click.ClickException(f"{path}: SHA-256 ≠ {weights.sha256}")
     click.echo(f"{name}: SHA-256 ✔")
+
+
+@main.group(help="AI 게이트웨이 / the AI gateway.")
+def ai() -> None:
+    """AI."""
+
+
+@ai.command(
+    "reload", help="실행 중인 게이트웨이에 AI 설정을 다시 적용합니다 / hand the AI settings to the running gateway."
+)
+def ai_reload() -> None:
+    from hub_config.ai import with_ai_of
+    from hub_config.services import write_gateway_settings, write_settings
+
+    running = in_force()
+    pid = running.data / "run" / "gateway.pid"
+    settings = with_ai_of(running, load_settings())
+    write_gateway_settings(settings)
+    write_settings(settings)
+    try:
+        os.kill(int(pid.read_text()), signal.SIGHUP)
+    except (OSError, ValueError):
+        raise UserError("게이트웨이가 실행되고 있지 않습니다.", "The gateway is not running.") from None
+    say("AI 설정을 다시 적용했습니다.", "The AI settings were applied.")
 
 
 @main.group(help="기록 원장 / the journal of the records.")
@@ -145,6 +175,7 @@ def journal_verify() -> None:
     from sqlalchemy import func, select
 
     from grader.records import journal as chain
+    from grader.records.anchors import anchors
     from grader.records.db import open_database, reading
     from grader.records.models import Event
 
@@ -156,7 +187,7 @@ def journal_verify() -> None:
     engine = open_database(settings.records_database)
     with reading(engine) as session:
         try:
-            bad = chain.verify(session)
+            bad = chain.verify(session) or _verify_receipts(settings, anchors(session))
         except ValueError as error:
             raise UserError(
                 f"기록 원장에 읽을 수 없는 기록이 있습니다: {error}",
@@ -167,6 +198,16 @@ def journal_verify() -> None:
     if bad:
         raise click.ClickException(bad)
     say(f"기록 원장이 온전합니다. 기록 {count}건을 확인했습니다.", f"The chain of {count} events holds.")
+
+
+def _verify_receipts(settings: Settings, anchors: Sequence[Anchor]) -> str | None:
+    """Walk the AI receipts too, where there are any; they have to hold what the journal says of them."""
+    from hub_config.ai_gateway.ledger import verify
+
+    if not settings.receipts_path.is_file():
+        missing = f"the journal anchors AI receipts, but {settings.receipts_path} is not there"
+        return missing if anchors else None
+    return verify(settings.receipts_path, [(anchor.number, anchor.hash) for anchor in anchors])
 
 
 @main.command(help="이 장비에서 무엇이 되고 안 되는지 / what works on this machine, and what does not.")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from grader.sandbox import why_missing
 from hub_config import assets
 from hub_config.models.catalogue import catalogue
-from hub_config.models.fetch import is_verified
+from hub_config.models.choice import wanted
+from hub_config.models.files import is_there
 from hub_config.settings import Settings
 from labs.catalog import broken_packs, packs
 from labs.texts import Text, UserError
@@ -59,17 +60,14 @@ def _packs() -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    weights = catalogue().models.get(settings.model)
-    if settings.provider_base_url:
-        return Finding(
-            "model",
-            True,
-            Text(ko=f"외부 제공자: {settings.provider_base_url}", en=f"outside provider: {settings.provider_base_url}"),
-        )
-    if weights and is_verified(settings.models_folder / weights.file, weights):
-        return Finding("model", True, Text(ko=f"{settings.model} 준비됨", en=f"{settings.model} is here"))
-    todo = f"practicum model fetch {settings.model}"
-    return Finding("model", False, Text(ko=f"{settings.model} 없음: {todo}", en=f"{settings.model} is missing: {todo}"))
+    models, names = catalogue().models, wanted(settings)
+    missing = [name for name in names if name not in models or not is_there(models[name], settings.models_folder)]
+    if missing:
+        todo = "; ".join(f"practicum model fetch {name}" for name in missing)
+        said = ", ".join(missing)
+        return Finding("model", False, Text(ko=f"{said} 없음: {todo}", en=f"{said} missing: {todo}"))
+    here = ", ".join([*names, *settings.providers])
+    return Finding("model", True, Text(ko=f"{here} 준비됨", en=f"{here}: here"))
 
 
 def _disk(settings: Settings) -> Finding:

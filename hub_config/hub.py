@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from grader.records.db import open_database, reading
 from grader.records.models import CourseRun
-from grader.roles import GRADER_SERVICE
+from grader.roles import GATEWAY_SERVICE, GRADER_SERVICE
 from hub_config.settings import Settings
 
 PORTAL = "portal"
@@ -27,6 +27,7 @@ def services(settings: Settings) -> list[dict[str, Any]]:
             "display": False,
         },
         {"name": GRADER_SERVICE, "api_token": settings.secret("grader-token")},
+        {"name": GATEWAY_SERVICE, "api_token": settings.secret("gateway-token")},
     ]
 
 

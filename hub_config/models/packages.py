@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from hub_config.models.catalogue import Part
@@ -46,6 +46,8 @@ def _has_pip() -> bool:
 
 def unpack(part: Part, folder: Path) -> Path:
     """Unpack a part's package into an empty folder and give the path of its file; PackageError where no client could."""
+    if (here := _installed(part)) is not None:
+        return here
     reason = "neither pip nor uv is on this machine"
     for client in clients():
         shutil.rmtree(folder, ignore_errors=True)
@@ -56,6 +58,16 @@ def unpack(part: Part, folder: Path) -> Path:
             return path
         reason = reason or f"{part.package} {part.version} does not hold {part.file}"
     raise PackageError(reason)
+
+
+def _installed(part: Part) -> Path | None:
+    """Give the file of a package that is installed here in just that version: then nothing is fetched."""
+    try:
+        package = distribution(part.package)
+    except PackageNotFoundError:
+        return None
+    path = Path(str(package.locate_file(part.file)))
+    return path if package.version == part.version and path.is_file() and not path.is_symlink() else None
 
 
 def _run(client: list[str], part: Part, folder: Path) -> str:

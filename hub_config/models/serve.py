@@ -1,7 +1,7 @@
-"""The built-in model's server: `python -m hub_config.models.serve --model PATH --alias NAME --port N --api-key-file F`.
+"""The chat model's server: `python -m hub_config.models.serve --model PATH --alias NAME --socket PATH --api-key-file F`.
 
-The rule: it listens on loopback only and answers nothing but /health without the key, because learners' processes share
-the loopback network. It speaks the OpenAI API; /health answers 503 while the weights load and 200 once they stand.
+The rule: it listens on a socket file, or with --port on loopback only, and answers nothing but /health without the key,
+because learners' processes share the loopback network. It speaks the OpenAI API; /health answers 503 while the weights load and 200 once they stand.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def parameters(options: argparse.Namespace, key: str) -> Any:
     params.model.path = str(options.model)
     params.model_alias = {options.alias}
     params.api_keys = [key]
-    params.hostnames = [LOOPBACK]
-    params.port = options.port
+    # llama.cpp takes a name that ends in .sock for the path of a socket.
+    params.hostnames = [str(options.socket) if options.socket else LOOPBACK]
+    params.port = options.port or 0
     params.n_parallel = options.slots
     params.n_ctx = options.context_per_slot * options.slots  # llama.cpp divides it among the slots
     params.cpuparams.n_threads = options.threads
@@ -54,7 +55,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m hub_config.models.serve")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--alias", required=True)
-    parser.add_argument("--port", type=int, required=True)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", type=int)
+    where.add_argument("--socket", type=Path)
     parser.add_argument("--api-key-file", type=Path, required=True)
     parser.add_argument("--slots", type=int, default=2, help="calls answered at once")
     parser.add_argument("--context-per-slot", type=int, default=4096, help="tokens, prompt and answer together")
