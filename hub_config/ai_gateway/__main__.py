@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
 
-import uvloop
 from pydantic import ValidationError
 
 from hub_config.ai_gateway.app import serve
@@ -24,7 +24,7 @@ def main() -> int:
     try:
         path = Path(sys.argv[1])
         path.with_suffix(".pid").write_text(str(os.getpid()))
-        uvloop.run(serve(read_config(path), lambda: read_config(path)))
+        asyncio.run(serve(read_config(path), lambda: read_config(path)))
     except ValidationError as error:  # its own text would quote the settings, and with them a key
         for problem in error.errors(include_input=False, include_url=False):
             where = ".".join(str(step) for step in problem["loc"])

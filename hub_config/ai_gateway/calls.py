@@ -23,7 +23,7 @@ from hub_config.ai_gateway.bodies import read_body
 from hub_config.ai_gateway.config import Route, Upstream
 from hub_config.ai_gateway.delivery import EVENTS, ClientLeft, Delivery
 from hub_config.ai_gateway.endpoints import ENDPOINTS, Spec
-from hub_config.ai_gateway.endpoints.audio import speech_type
+from hub_config.ai_gateway.endpoints.audio import speech_type, usage_of_file
 from hub_config.ai_gateway.endpoints.chat import ChatReader
 from hub_config.ai_gateway.gateway import GATEWAY, RECEIPT, admit
 from hub_config.ai_gateway.paperwork import CLIENT_LEFT, OK, Paperwork
@@ -239,7 +239,7 @@ class Conversation:
             await self.delivery.write(held[:free])
             held = held[free:]
         await self.delivery.write(held)
-        self.reader.usage = self.call.most if self.spec.kind == "speech" else None
+        self.reader.usage = usage_of_file(self.call, answer.headers)
         self._delivered()
         self.end.answer_sha256 = digest.hexdigest()
         if self.paper.keeps(len(kept)):

@@ -202,7 +202,7 @@ class GatewayConfig(Settings):
     read_seconds: float = Field(default=30, gt=0, description="for a request to arrive")
     call_seconds: float = Field(default=600, gt=0, description="for a whole call, its waiting included")
     loading_seconds: float = Field(
-        default=20, ge=0, description="how long a call that is not streamed waits for a model to load"
+        default=30, ge=0, description="how long a call that is not streamed waits for a model to load"
     )
     stop_seconds: float = Field(default=30, ge=0, description="for running calls to end when the gateway stops")
 

@@ -269,6 +269,7 @@ async def play(folder: Path, steps: list[Step], limits: dict[str, Any], leaves: 
     assert world.over == []
     assert {name: spent(receipts)[name] for name in NAMES} == {name: of.krw for name, (of, _) in accounts.items()}
     assert not any(reserved.krw or reserved.tokens for _, reserved in accounts.values())
+    assert all(of.krw == of.tokens for of, _ in accounts.values())  # a token costs one won
     _hold_against(upstream, receipts, {heard.call: step for heard, step in zip(calls, steps, strict=True)}, leaves)
 
 
@@ -308,7 +309,7 @@ step = st.tuples(
 
 
 @settings(
-    max_examples=15 * ROUNDS, deadline=None, derandomize=True, database=None,
+    max_examples=25 * ROUNDS, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 @given(

@@ -153,7 +153,9 @@ def test_an_answer_and_its_receipt(client: OpenAI, gateway_url: str) -> None:
 
 def test_a_call_that_is_cut_off_costs_the_tokens_until_then(client: OpenAI, gateway_url: str) -> None:
     """llama.cpp tells its usage with every token: what was used is known although nobody hears the end."""
-    long: Any = [{"role": "user", "content": "Tell me a very long story about a boy, a river and a dragon, with many details."}]
+    long: Any = [
+        {"role": "user", "content": "Tell me a very long story about a boy, a river and a dragon, with many details."}
+    ]
     stream = client.chat.completions.create(model="lab-default", messages=long, max_tokens=200, stream=True)
     heard = [next(stream) for _ in range(12)]
     stream.close()

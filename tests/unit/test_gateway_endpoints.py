@@ -207,6 +207,16 @@ async def test_captions_come_as_text(w: World) -> None:
     assert (await only_receipt(w))["answer"] == answer.text
 
 
+@pytest.mark.parametrize(("told", "cost"), [("1.5", 2), ("0", 3), ("nan", 3), ("-1", 3), ("x", 3), ("9" * 400, 3)])
+async def test_captions_cost_the_length_that_the_built_in_models_tell(w: World, told: str, cost: int) -> None:
+    async def behave(request: web.Request, _body: Any) -> web.StreamResponse:
+        return web.Response(text="hi", headers={"X-Audio-Seconds": told})
+
+    w.provider.behave = behave
+    await post(w, "audio/transcriptions", data=form({"model": MODEL, "response_format": "text"}, file=sound(2)))
+    assert (await only_receipt(w))["cost_krw"] == cost
+
+
 @pytest.mark.parametrize(
     ("content", "reserved"),
     [(sound(60), 61), (sound(60, byte_rate=10**9), 961), (b"\xff\xfb" * 30_000, 61), (b"", 1)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -107,6 +108,17 @@ def speech_type(call: Call) -> str:
     """Give the content type of an answer that is a file."""
     wanted = str(call.body["response_format"])
     return SPEECH_TYPES.get(wanted) or TEXT_TYPES[wanted]
+
+
+def usage_of_file(call: Call, headers: Mapping[str, str]) -> Usage | None:
+    """Give what an answer that is a file used: speech by its characters, captions by the length that the built-in models tell."""
+    if call.most.characters is not None:
+        return call.most
+    try:
+        heard = milliseconds(float(headers.get("X-Audio-Seconds", "")))
+    except ValueError:
+        return None
+    return Usage(audio_ms=heard) if heard else None
 
 
 def transcription_answers(call: Call) -> Literal["json", "bytes"]:
