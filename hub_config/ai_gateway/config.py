@@ -199,7 +199,7 @@ class GatewayConfig(Settings):
     answer_bytes: int = Field(default=4_000_000, ge=1000)
     media_bytes: int = Field(default=32_000_000, ge=1000, description="the same for answers that are audio or images")
     kept_bytes: int = Field(default=262_144, ge=0, description="the longest prompt or answer that a receipt keeps")
-    read_seconds: float = Field(default=30, gt=0, description="for a request to arrive")
+    read_seconds: float = Field(default=30, gt=0, description="for a request to arrive, and for an idle connection")
     call_seconds: float = Field(default=600, gt=0, description="for a whole call, its waiting included")
     loading_seconds: float = Field(
         default=30, ge=0, description="how long a call that is not streamed waits for a model to load"

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import nbformat
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, TimeoutError, expect
-from running import Installation
+from running import Installation, token_of
 from sqlalchemy import create_engine
 
 from grader.records import journal
@@ -32,9 +33,10 @@ PASSWORD = "practicum-demo"
 BY_HAND = sum(criterion.points for criterion in find_lab(LAB).lab.criteria if criterion.review)
 #: What the portal says, by language.
 WORDS = {
-    "ko": {"check_in": "입실하기", "check_out": "퇴실하기", "hand_in": "제출하기", "grade": "채점하기", "release": "피드백 공개", "completed": "수료"},
+    "ko": {"check_in": "입실하기", "check_out": "퇴실하기", "hand_in": "제출하기", "grade": "채점하기", "release": "피드백 공개", "completed": "수료",
+           "ai_off": "AI 끄기", "ai_on": "AI 켜기"},
     "en": {"check_in": "Check in", "check_out": "Check out", "hand_in": "Hand in now", "grade": "Grade", "release": "Release feedback",
-           "completed": "completed"},
+           "completed": "completed", "ai_off": "Switch AI off now", "ai_on": "Switch AI on now"},
 }  # fmt: skip
 
 
@@ -195,6 +197,34 @@ def review_by_hand(teacher: Person, course: str) -> None:
     page.goto(f"{teacher.site.url}/services/portal/class/{course}/labs/{LAB}")
 
 
+def look_at_the_ai_use(learner: Person, teacher: Person, course: str, work: Path) -> None:
+    """Each AI answer of the evidence has its receipt; the class's and the learner's pages show it, and the exam switch works."""
+    named = set(re.findall(r"rcpt_[0-9a-f]{24}", (work / "evidence.json").read_text("utf-8")))
+    learner.go(f"learn/{course}/ai")
+    learner.shot("learner-ai")
+    links = learner.page.locator("a[href*='/ai/receipts/rcpt_']")
+    shown = {link.get_attribute("href") or "" for link in links.all()}
+    assert named
+    assert all(any(receipt in href for href in shown) for receipt in named)
+    links.first.click()
+    learner.page.locator("main").get_by_text(re.compile("rcpt_[0-9a-f]{24}")).first.wait_for(state="attached")
+    learner.shot("learner-ai-call")
+    teacher.go(f"class/{course}/ai")
+    teacher.page.locator(f"a[href*='receipts?lab={LAB}']").first.wait_for()
+    teacher.shot("instructor-ai")
+    for switch, off in (("ai_off", True), ("ai_on", False)):
+        teacher.go(f"class/{course}/ai/switch?to={'off' if off else 'on'}")
+        teacher.press(WORDS[teacher.lang][switch])
+        teacher.page.wait_for_load_state("networkidle")
+        budget = httpx.get(
+            f"http://127.0.0.1:{int(learner.site.url.rpartition(':')[2]) + 20}/{course}/{LAB}/budget",
+            headers={"Authorization": f"Bearer {token_of(learner.site, learner.login)}"},
+        )
+        assert budget.json()["ai"] is not off
+        if off:
+            teacher.shot("instructor-ai-off")
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("lang", "course", "login"), [("ko", "ai-work-ko", "haneul"), ("en", "ai-work-en", "alex")])
 def test_the_whole_way(
@@ -226,6 +256,7 @@ def test_the_whole_way(
     learner.page.wait_for_url(re.compile("/receipts/"))
     learner.shot("learner-receipt")
     look_at_the_assignment_list(learner)
+    look_at_the_ai_use(learner, teacher, course, work)
     check(learner, teacher, course, "check_out")
 
     # Grade, review by hand, release feedback.
@@ -267,6 +298,9 @@ def test_the_whole_way(
     for summary in office.page.locator("details summary").all()[:2]:
         summary.click()
     office.shot("institution-decisions")
+    office.go("office/demo/ai/use")
+    expect(office.page.locator("main")).to_contain_text("built-in")
+    office.shot("institution-ai")
     decision = state_of(practicum, course, login).decision
     assert decision.outcome == "completed", decision
     assert {requirement.id for requirement in decision.requirements} == {"attendance", f"lab:{LAB}"}

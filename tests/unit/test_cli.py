@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from ledger_support import NO_LIMITS, open_ledger, opening
 from sqlalchemy import text
 
 from grader.engine import grade as flow
 from grader.engine.grade import Progress, Summary
-from grader.records.db import open_database
+from grader.records import anchors
+from grader.records.db import open_database, writing
 from grader.records.models import Event
 from hub_config import cli
 from hub_config import doctor as examination
+from hub_config.ai_gateway.ledger import Settlement
 from hub_config.models.catalogue import catalogue
 from hub_config.seed import seed_demo
 from hub_config.settings import Settings
@@ -98,6 +104,54 @@ def test_a_journal_that_somebody_changed_is_named(practicum: Installation, attac
 def test_a_journal_that_cannot_be_read_is_one_line(practicum: Installation, payload: str) -> None:
     practicum.seeded(f"UPDATE event SET payload = '{payload}' WHERE seq = 3")
     assert "읽을 수 없는 기록" in one_error(practicum.says("journal", "verify"))
+
+
+def receipts_of_two_calls(practicum: Installation) -> Path:
+    """Leave two AI receipts, the second one anchored in the journal."""
+    path = practicum.folder / "var" / "ai" / "gateway.db"
+
+    async def call() -> tuple[int, str]:
+        ledger = await open_ledger(path)
+        for _ in range(2):
+            call = opening()
+            assert await ledger.reserve(call, NO_LIMITS) is None
+            ledger.settle(call.receipt, Settlement("ok", cost_krw=1))
+        await ledger.flush()
+        head = await ledger.head()
+        await ledger.close()
+        return head
+
+    number, head = asyncio.run(call())
+    engine = open_database(practicum.database)
+    with writing(engine) as session:
+        anchors.add(session, anchors.Anchor(number=number, hash=head), "ai-gateway")
+    engine.dispose()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("attack", "named"),
+    [
+        ("", ""),
+        ("UPDATE receipts SET cost_krw = 0 WHERE number = 1", "receipt 1"),
+        ("DELETE FROM receipts WHERE number = 2", "number 2 was anchored"),
+        ("DELETE FROM receipts", "number 2 was anchored"),
+    ],
+)
+def test_the_ai_receipts_are_verified_with_the_journal(practicum: Installation, attack: str, named: str) -> None:
+    practicum.seeded()
+    path = receipts_of_two_calls(practicum)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(attack)
+    result = practicum.says("journal", "verify")
+    assert named in result.output
+    assert (result.exit_code == 0) is not bool(attack)
+
+
+def test_ai_receipts_that_are_gone_are_missed(practicum: Installation) -> None:
+    practicum.seeded()
+    receipts_of_two_calls(practicum).unlink()
+    assert "gateway.db is not there" in one_error(practicum.says("journal", "verify"))
 
 
 # --- settings, models, doctor ----------------------------------------------------------------------------------------
