@@ -159,8 +159,8 @@ asyncio.run(main())
 def test_killed_thirty_times_it_keeps_every_acknowledged_call(tmp_path: Path) -> None:
     path = tmp_path / "gateway" / "ledger.sqlite"
     path.parent.mkdir(mode=0o700)
-    here = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"}
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'tests' / 'support'}:{root}"}
     chance = random.Random(7)
     settled: dict[str, int] = {}
     opened: set[str] = set()
