@@ -122,6 +122,8 @@ async def run(client: httpx.Client, kernel: str) -> list[str]:
             assert got["content"]["status"] == "ok"
         elif got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
             socket.close()
+            while await socket.read_message() is not None:  # until it is closed: the loop ends with the test
+                pass
             return printed.split()
 
 
