@@ -31,12 +31,13 @@ EXCHANGE = {
 AUTOGRADE = [
     "grader.engine.preprocessors.RecordCriteria",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
-    "nbconvert.preprocessors.sanitize.SanitizeHTML",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "grader.engine.preprocessors.RequireReview",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
+    # Last, because an answer is compared with what was handed out.
+    "nbconvert.preprocessors.sanitize.SanitizeHTML",
 ]
 
 
@@ -53,6 +54,8 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.CourseDirectory.course_id = course
     config.CourseDirectory.max_file_size = 200_000  # kB; the records service limits what can be handed in
     config.Autograde.autograde_preprocessors = AUTOGRADE
+    # nbconvert leaves its preprocessors off unless they are switched on, also where a list names them.
+    config.SanitizeHTML.enabled = True
     config.OverwriteCells.add_missing_cells = True
     # nbgrader's own stub raises an error, which frightens people who do not program and stops Run All.
     config.ClearSolutions.code_stub = {"python": "# ✎"}

@@ -154,6 +154,26 @@ def test_the_whole_way_of_a_grade(classroom: Classroom) -> None:
         assert journal.verify(session) is None
 
 
+@pytest.mark.parametrize("defended", [True, False])
+def test_a_script_in_a_notebook_does_not_reach_an_instructors_browser(
+    classroom: Classroom, monkeypatch: pytest.MonkeyPatch, defended: bool
+) -> None:
+    hand_in(classroom, "ann")
+    notebook = classroom.work("ann") / f"{LAB}.ipynb"
+    content = nbformat.read(notebook, 4)
+    content.cells.append(nbformat.v4.new_markdown_cell("<script>grade(100)</script><b>좋은 글</b>"))
+    nbformat.write(content, notebook)
+    classroom.nbgrader("Submit", "ann")
+    if not defended:
+        monkeypatch.setattr(
+            "nbconvert.preprocessors.sanitize.SanitizeHTML.preprocess", lambda _self, nb, resources: (nb, resources)
+        )
+    classroom.grade()
+    shown = (classroom.root / "autograded" / "ann" / LAB / f"{LAB}.ipynb").read_text("utf-8")
+    assert "좋은 글" in shown
+    assert ("<script>grade" in shown) is not defended
+
+
 def test_what_is_graded_stays_and_a_new_attempt_is_graded_anew(classroom: Classroom) -> None:
     hand_in(classroom, "ann", "raw_ai")
     classroom.grade()
