@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -200,17 +200,26 @@ def _add_tool_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> None:
             call["function"][name] += str(function.get(name) or "")
 
 
-def _features(request: ChatRequest) -> tuple[dict[Feature, str], int]:
-    """Name what is asked for beyond text with the field that asks, and count the pictures."""
-    used: dict[Feature, str] = {}
-    images = 0
-    for name in ("tools", "tool_choice", "parallel_tool_calls"):
-        if getattr(request, name) is not None:
-            used.setdefault("tools", name)
+class AsksTools(Protocol):
+    """A request that may hold tools."""
+
+    tools: list[dict[str, Any]] | None
+
+
+def tools_asked(request: AsksTools) -> dict[Feature, str]:
+    """Name the field that asks for tools, where one does; GatewayError for any tool but a function."""
     if any(tool.get("type") != "function" for tool in request.tools or []):
         raise field_error(
             "tools", "tools에는 function만 쓸 수 있습니다.", "Only tools of the type function can be used."
         )
+    names = ("tools", "tool_choice", "parallel_tool_calls")
+    asked = next((name for name in names if getattr(request, name) is not None), None)
+    return {"tools": asked} if asked else {}
+
+
+def _features(request: ChatRequest) -> tuple[dict[Feature, str], int]:
+    """Name what is asked for beyond text with the field that asks, and count the pictures."""
+    used, images = tools_asked(request), 0
     for message in request.messages:
         if message.role == "tool" or message.tool_calls or message.tool_call_id:
             used.setdefault("tools", "messages.tool_calls")

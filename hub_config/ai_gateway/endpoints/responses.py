@@ -10,7 +10,7 @@ from grader.replay import canonical
 from hub_config.ai_gateway import errors
 from hub_config.ai_gateway.answers import Reader, must_be, pick, pick_deep, token_usage
 from hub_config.ai_gateway.config import Feature
-from hub_config.ai_gateway.endpoints.chat import DATA_URL, IMAGE_TOKENS, SPARE_CHUNKS
+from hub_config.ai_gateway.endpoints.chat import DATA_URL, IMAGE_TOKENS, SPARE_CHUNKS, tools_asked
 from hub_config.ai_gateway.ledger import Usage
 from hub_config.ai_gateway.requests import Body, Call, field_error, tokens_at_most, validate
 
@@ -125,15 +125,7 @@ class ResponsesReader(Reader):
 
 def _features(request: ResponsesRequest) -> tuple[dict[Feature, str], int]:
     """Name what is asked for beyond text with the field that asks, and count the pictures."""
-    used: dict[Feature, str] = {}
-    images = 0
-    for name in ("tools", "tool_choice", "parallel_tool_calls"):
-        if getattr(request, name) is not None:
-            used.setdefault("tools", name)
-    if any(tool.get("type") != "function" for tool in request.tools or []):
-        raise field_error(
-            "tools", "tools에는 function만 쓸 수 있습니다.", "Only tools of the type function can be used."
-        )
+    used, images = tools_asked(request), 0
     for item in request.input if isinstance(request.input, list) else []:
         kind = item.get("type", "message")
         if kind in TOOL_ITEMS:
