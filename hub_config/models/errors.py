@@ -5,41 +5,18 @@ The rule: a message is written here; nothing that a model's process said reaches
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from aiohttp import web
 
+from hub_config.ai_gateway.errors import GatewayError
 from labs.texts import Text
 
 
-class ServiceError(Exception):
-    """An answer that is an error: its HTTP status, its code, its text, and the field it is about."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        ko: str,
-        en: str,
-        *,
-        param: str | None = None,
-        retry_after: float | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init__(code)
-        self.status, self.code, self.text, self.param, self.more = status, code, Text(ko=ko, en=en), param, more
-        self.retry_after = retry_after
+class ServiceError(GatewayError):
+    """An answer that is an error, in the shape that the gateway's have too."""
 
     def response(self) -> web.Response:
         """Give it as an answer."""
-        kinds = {401: "authentication_error", 429: "rate_limit_error"}
-        kind = kinds.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
-        message = f"{self.text.ko} {self.text.en}"
-        error = {"message": message, "type": kind, "param": self.param, "code": self.code}
-        headers = {"Retry-After": str(max(1, math.ceil(self.retry_after)))} if self.retry_after is not None else {}
-        body = {"error": {**error, "text": self.text.model_dump(), **self.more}}
-        return web.json_response(body, status=self.status, headers=headers)
+        return web.json_response(self.body(), status=self.status, headers=self.headers)
 
 
 def invalid(ko: str, en: str, *, param: str | None = None, code: str = "invalid_value") -> ServiceError:
