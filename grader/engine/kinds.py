@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from grader.engine.criteria import Checker
+from grader.engine.results import keep_results, standing_results
 from grader.engine.warm.cells import Assignment
 from grader.engine.warm.worker import Worker
 from labs.catalog import LabFolder, packs
 from labs.manifest import Limits
+from labs.spec import read_spec
 from labs.texts import UserError
 
 if TYPE_CHECKING:
@@ -83,26 +87,62 @@ def kind_of(root: Path, lab: str, workers: int | None = None) -> Kind:
     return NotebookAssignment(sources, Limits(), workers)
 
 
+class Closing(Protocol):
+    close: Callable[[], None]
+
+
+T = TypeVar("T", bound=Closing)
+
+
+class Pool(Generic[T]):
+    """Sandboxes that threads take one of and give back."""
+
+    def __init__(self, all_of_them: Sequence[T]) -> None:
+        self._all, self._free = all_of_them, SimpleQueue[T]()
+        for one in all_of_them:
+            self._free.put(one)
+
+    @contextmanager
+    def one(self) -> Iterator[T]:
+        """One of them, waited for."""
+        taken = self._free.get()
+        try:
+            yield taken
+        finally:
+            self._free.put(taken)
+
+    def close(self) -> None:
+        """End all of them."""
+        for one in self._all:
+            one.close()
+
+
 class CriteriaLab:
     """Files are checked; a notebook is not run."""
 
     autograde = AUTOGRADE_CRITERIA
 
     def __init__(self, root: Path, lab: LabFolder, workers: int) -> None:
-        self._root, self._lab, self.workers = root, lab, workers
+        self.workers = workers
+        self._root, self._lab = root, lab
+        material = root / "release" / lab.id
+        lang = read_spec(material).lang
+        self._checkers = Pool([Checker(lab, material, lang) for _ in range(workers)])
 
     def execute(self, job: Job, force: bool) -> str:
-        """Have the lab's checks look at the submission."""
-        from grader.engine.preprocessors import results_for
-        from grader.engine.results import results_file
+        """Have the lab's checks look at the submission, unless results of it stand."""
+        from grader.gradebook import receipt_id
 
-        if force:
-            results_file(self._root, job.learner, self._lab.id).unlink(missing_ok=True)
-        results_for(self._root, job.learner, self._lab.id, job.folder)
-        return ""
+        receipt = receipt_id(job.folder) or ""
+        if not force and standing_results(self._root, job.learner, self._lab.id, receipt) is not None:
+            return ""
+        with self._checkers.one() as checker:
+            keep_results(self._root, job.learner, self._lab.id, receipt, checker.check(job.folder))
+            return checker.why
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """End the sandboxes."""
+        self._checkers.close()
 
 
 class NotebookAssignment:
@@ -113,23 +153,16 @@ class NotebookAssignment:
     def __init__(self, sources: Sequence[Path], limits: Limits, workers: int) -> None:
         self.workers = workers
         assignment = Assignment.of(cell for path in sources for cell in _code_of(path))
-        self._all = [Worker(assignment, limits) for _ in range(workers)]
-        self._free: SimpleQueue[Worker] = SimpleQueue()
-        for worker in self._all:
-            self._free.put(worker)
+        self._workers = Pool([Worker(assignment, limits) for _ in range(workers)])
 
     def execute(self, job: Job, force: bool) -> str:  # noqa: ARG002
         """Execute a submission's notebooks one after the other."""
-        worker = self._free.get()
-        try:
+        with self._workers.one() as worker:
             return next(filter(None, [self._page(worker, job, page) for page in job.pages]), "")
-        finally:
-            self._free.put(worker)
 
     def close(self) -> None:
         """End the sandboxes."""
-        for worker in self._all:
-            worker.close()
+        self._workers.close()
 
     def _page(self, worker: Worker, job: Job, page: Page) -> str:
         from grader.engine.notebooks import code_cells, fill

@@ -17,11 +17,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
 from grader.engine.criteria import run_criteria
-from grader.engine.results import Results, results_file
+from grader.engine.results import Results, keep_results, standing_results
 from grader.gradebook import receipt_id
 from labs.catalog import find_lab
 from labs.checks import CriterionResult
-from labs.evidence import write_text_safely
 from labs.spec import read_spec
 
 
@@ -103,17 +102,12 @@ class RequireReview(NbGraderPreprocessor):  # type: ignore[misc]
 def results_for(course_root: Path, learner: str, lab_id: str, folder: Path) -> Results:
     """The results of a collected submission: those that stand for its receipt, else checked now and kept."""
     receipt = receipt_id(folder) or ""
-    path = results_file(course_root, learner, lab_id)
-    if path.is_file():
-        standing = Results.model_validate_json(path.read_text("utf-8"))
-        if standing.receipt == receipt:
-            return standing
+    standing = standing_results(course_root, learner, lab_id, receipt)
+    if standing is not None:
+        return standing
     material = _material(course_root, lab_id)
     checked = run_criteria(find_lab(lab_id), folder, material, read_spec(material).lang)
-    results = Results(receipt=receipt, criteria=tuple(checked))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_safely(path, results.model_dump_json())
-    return results
+    return keep_results(course_root, learner, lab_id, receipt, checked)
 
 
 @lru_cache(maxsize=8)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ class GradingCourse:
         """Make an assignment, for stock nbgrader too where asked: source, release, and a row in the gradebook."""
         sources = {name: source} if "cells" in source else source
         for root in (self.root, *([self.stock_root] if stock else [])):
+            if not (root / "gradebook.db").exists():
+                (root / "gradebook.db").write_bytes(_empty_gradebook())
             folder = root / "source" / name
             folder.mkdir(parents=True)
             for title, content in sources.items():
@@ -151,6 +154,15 @@ class GradingCourse:
             return self.blobs.put(stream, path.name)
 
 
+@cache
+def _empty_gradebook() -> bytes:
+    """A new gradebook: nbgrader starts alembic to make one, so it is made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        course_api(Path(folder), COURSE)  # puts alembic on the path
+        Gradebook(f"sqlite:///{folder}/gradebook.db", COURSE).close()
+        return (Path(folder) / "gradebook.db").read_bytes()
+
+
 def scores_of(root: Path, name: str) -> Scores:
     """Automatic scores by learner, notebook and cell."""
     with Gradebook(f"sqlite:///{root}/gradebook.db", COURSE) as gradebook:
@@ -171,9 +183,3 @@ def grading_course(folder: Path, engine: Engine) -> Iterator[GradingCourse]:
     """A course with its records service running."""
     with serving(make_app(engine, folder / "blobs")) as api:
         yield GradingCourse(folder, engine, api, folder / "blobs")
-
-
-def fresh(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder

@@ -32,7 +32,7 @@ def become_child(
     limits: dict[str, Any],
 ) -> NoReturn:
     """Lay out the submission's folder, keep the channel only, and serve it until it closes."""
-    _lay_out_descriptors(descriptor, outputs)
+    lay_out_descriptors(descriptor, outputs)
     shutil.copytree(inbox, work, dirs_exist_ok=True)
     os.chdir(work)
     _fresh_chance()
@@ -62,7 +62,7 @@ def _serve(
         run(order[0], new({"__builtins__": new(builtins), "order": order, "held": held, "send": send}))
 
 
-def _lay_out_descriptors(descriptor: int, outputs: tuple[int, int]) -> None:
+def lay_out_descriptors(descriptor: int, outputs: tuple[int, int]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     highest = max(descriptor, nothing, *outputs) + 1
     moved = [os.dup2(old, highest + i) for i, old in enumerate((nothing, *outputs, descriptor))]

@@ -17,14 +17,10 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from grader.engine.warm.child import become_child
-from grader.engine.warm.shell import make_shell
-from grader.engine.warm.snapshot import snapshot_of
+from typing import Any, NoReturn
 
 #: Where the folder of the submission that comes next is shown, read-only.
 INBOX = Path("/submission")
@@ -32,6 +28,7 @@ WORK = Path("/assignment")
 #: All that can be written in the sandbox.
 SCRATCH = (WORK, Path("/tmp"), Path("/run"), Path("/var/tmp"), Path("/dev/shm"), Path("/home/learner"))  # noqa: S108
 TICK_SECONDS = 0.02
+Become = Callable[[int, tuple[int, int], dict[str, Any]], NoReturn]
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
@@ -44,43 +41,55 @@ def main() -> None:
     channel = socket.socket(fileno=os.dup(0))
     order = json.loads(channel.recv(1 << 20))
     os.chdir(WORK)
-    shell = make_shell()
     for name in order["imports"]:
         # What cannot be imported here is the notebook's own trouble, later, in its own words.
         with suppress(BaseException):
             importlib.import_module(name)
+    become = _notebook(order["guarded"]) if order["child"] == "notebook" else _check(order)
     mounts = _mounts()
-    snapshot = snapshot_of(order["guarded"])
     gc.collect()
     gc.freeze()
     channel.send(b'{"ready": true}')
     while True:
-        message, descriptors, _flags, _address = socket.recv_fds(channel, 1 << 16, 1)
+        message, descriptors, _flags, _address = socket.recv_fds(channel, 1 << 20, 1)
         if not message:
             return
-        limits = json.loads(message)
-        pid, outputs = _fork(channel, descriptors[0], shell, snapshot, limits)
+        job = json.loads(message)
+        pid, outputs = _fork(channel, descriptors[0], become, job)
         os.close(descriptors[0])
-        why = _watch(channel, pid, outputs, limits)
+        why = _watch(channel, pid, outputs, job)
         ended = _end(pid)
         for output in outputs:
             os.close(output)
         clean = _wipe(SCRATCH, mounts)
-        channel.send(json.dumps({"why": why or ended}).encode())
-        if not clean:
-            return
+        channel.send(json.dumps({"why": why or ended, "clean": clean}).encode())
 
 
-def _fork(
-    channel: socket.socket, descriptor: int, shell: Any, snapshot: Any, limits: dict[str, Any]
-) -> tuple[int, tuple[int, int]]:
+def _notebook(guarded: list[str]) -> Become:
+    """Children that execute notebooks."""
+    from grader.engine.warm.child import become_child
+    from grader.engine.warm.shell import make_shell
+    from grader.engine.warm.snapshot import snapshot_of
+
+    shell, snapshot = make_shell(), snapshot_of(guarded)
+    return lambda descriptor, outputs, job: become_child(descriptor, outputs, shell, snapshot, INBOX, WORK, job)
+
+
+def _check(order: dict[str, Any]) -> Become:
+    """Children that run one criterion's check."""
+    from grader.engine.warm.check import become_check
+
+    return lambda descriptor, outputs, job: become_check(descriptor, outputs, INBOX, order["lang"], job)
+
+
+def _fork(channel: socket.socket, descriptor: int, become: Become, job: dict[str, Any]) -> tuple[int, tuple[int, int]]:
     outputs = (os.memfd_create("stdout"), os.memfd_create("stderr"))
     pid = os.fork()
     if pid == 0:
         try:
             channel.close()
-            _confine(limits)
-            become_child(descriptor, outputs, shell, snapshot, INBOX, WORK, limits)
+            _confine(job)
+            become(descriptor, outputs, job)
         finally:
             os._exit(1)
     return pid, outputs
