@@ -8,16 +8,18 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
 from grader.engine.progress import Progress, Summary
-from grader.records.anchors import Anchor
 from hub_config.settings import Settings, SettingsError, load_settings
 from labs.manifest import ManifestError
 from labs.texts import UserError
+
+if TYPE_CHECKING:
+    from grader.records.anchors import Anchor
 
 
 class Catching(click.Group):
@@ -227,7 +229,7 @@ def settings() -> None:
 
 def _for_course(course: str, lab: str) -> Settings:
     from grader.engine.kinds import known_labs
-    from hub_config.courses import become_grader
+    from hub_config.grading import become_grader
 
     settings = in_force()
     # By their names in the folder: a course that is called as a path would be graded where it leads.
