@@ -83,8 +83,8 @@ f = getattr(f, '__wrapped__', f)
 f.__code__ = (lambda actual, desired, decimal=7, err_msg='', verbose=True: None).__code__
 """,
     "unittest replaced": "import unittest\nunittest.TestCase.assertEqual = lambda *a, **k: None",
-    "a builtin hidden": "def isinstance(*a): return True",
-    "a builtin replaced": "import builtins\nbuiltins.isinstance = lambda *a: True",
+    "a builtin hidden": "def all(*a): return True",
+    "a builtin replaced": "import builtins\nbuiltins.all = lambda *a: True",
     "tracing past the assertion": """
 import sys
 def add(a, b):
@@ -107,8 +107,8 @@ TESTS = {
     "numpy.testing replaced": "import numpy.testing\nnumpy.testing.assert_equal(add(2, 3), 5)",
     "code of a tester replaced": "import numpy.testing\nnumpy.testing.assert_almost_equal(add(2, 3), 5)",
     "unittest replaced": "import unittest\nunittest.TestCase().assertEqual(add(2, 3), 5)",
-    "a builtin hidden": "assert isinstance(add(2, 3), int)",
-    "a builtin replaced": "assert isinstance(add(2, 3), int)",
+    "a builtin hidden": "assert all(result is not None for result in [add(2, 3)])",
+    "a builtin replaced": "assert all(result is not None for result in [add(2, 3)])",
     "tracing past the assertion": "for a, b, c in ((2, 3, 5), (3, 4, 7)):\n    assert add(a, b) == c\ndone = True",
 }
 #: What stock nbgrader withstands too, or what no grader in the same process can: both are told apart here.

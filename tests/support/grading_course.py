@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 
 from grader.engine.grade import grade_lab
 from grader.engine.progress import Progress, Summary
-from grader.nbgrader_setup import course_api
+from grader.nbgrader_setup import course_api, course_config
 from grader.records import work
 from grader.records.blobs import BlobStore, manifest_of
 from grader.records.db import writing
@@ -132,6 +132,8 @@ class GradingCourse:
         config = Config()
         config.CourseDirectory.root = str(self.stock_root)
         config.CourseDirectory.course_id = COURSE
+        # What is handed out is the same for both; grading is stock's own.
+        config.ClearSolutions.code_stub = course_config(self.root, COURSE).ClearSolutions.code_stub
         return NbGraderAPI(CourseDirectory(config=config), config=config)
 
     def stock_grade(self, name: str) -> str:
