@@ -24,6 +24,7 @@ from nbgrader.utils import ignore_patterns
 
 from grader.feedback import Feedback
 from grader.gradebook import RECEIPT, feedback_of, receipt_id, report_of
+from grader.late import late_percent
 from grader.records.blobs import Manifest, hash_file
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
@@ -263,12 +264,13 @@ class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[mi
         page = (
             Path(self.coursedir.format_path(self.coursedir.feedback_directory, learner, self.lab)) / f"{self.lab}.html"
         )
-        receipt = receipt_id(autograded) or receipt_id(folder)
+        graded = autograded if receipt_id(autograded) else folder
+        receipt = receipt_id(graded)
         if not receipt or not page.is_file():
             self.log.warning("No feedback to release for %s", learner)
             return
         with contextlib.suppress(MissingEntry):
-            report = report_of(gradebook, self.lab, learner, receipt)
+            report = report_of(gradebook, self.lab, learner, receipt, percent=late_percent(graded))
             self.client.call("POST", f"/courses/{self.course}/grades", json=report.model_dump(mode="json"))
             feedback: Feedback = feedback_of(gradebook, self.lab, learner, Path(self.coursedir.root), report)
             files = {"page": ("page.html", page.read_bytes()), "results": ("results.json", feedback.model_dump_json())}

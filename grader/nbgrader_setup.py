@@ -34,7 +34,7 @@ AUTOGRADE = [
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "grader.engine.preprocessors.RequireReview",
-    "nbgrader.preprocessors.AssignLatePenalties",
+    "grader.late.LatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
     # Last, because an answer is compared with what was handed out.
     "nbconvert.preprocessors.sanitize.SanitizeHTML",

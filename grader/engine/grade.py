@@ -24,6 +24,7 @@ from grader.engine.preprocessors import results_for
 from grader.engine.results import results_file
 from grader.exchange import RecordsClient
 from grader.gradebook import RECEIPT, receipt_id, report_of
+from grader.late import late_percent, settle
 from grader.nbgrader_setup import course_api, problem_of
 from labs.catalog import find_lab
 from labs.texts import UserError
@@ -63,7 +64,10 @@ def grade_lab(
         api = course_api(root, course)
         _must(api.collect(lab, update=True))
         learners = sorted(folder.parent.name for folder in (root / "submitted").glob(f"*/{lab}"))
-        graded = _graded(course, lab)
+        rows = _rows(course, lab)
+        settle(api.coursedir, course, lab, rows)
+        # What did not get to the records is graded again, whatever the folders say.
+        graded = {row["id"] for row in rows if row["graded"]}
         waiting = [w for w in learners if force or receipt_id(root / "submitted" / w / lab) not in graded]
         done, failed = _grade_all(api, root, course, lab, waiting, force, workers or os.cpu_count() or 1, report)
     return Summary(done, failed, len(learners) - len(waiting))
@@ -95,6 +99,7 @@ def release_feedback(
 ) -> Summary:
     """Make feedback of what is graded and hand it to the learners, with the scores as they stand in the gradebook."""
     api = course_api(root, course)
+    settle(api.coursedir, course, lab, _rows(course, lab))
     learners = sorted(folder.parent.name for folder in (root / "autograded").glob(f"*/{lab}"))
     done = failed = 0
     for learner in learners:
@@ -118,9 +123,10 @@ def _grade_one(api: Any, root: Path, course: str, lab: str, learner: str, checke
         problem = _autograde(api, root, lab, learner)
         if problem:
             return problem
-        receipt = receipt_id(root / "autograded" / learner / lab) or ""
+        folder = root / "autograded" / learner / lab
+        receipt, percent = receipt_id(folder) or "", late_percent(folder)
         with Gradebook(api.coursedir.db_url, course) as gradebook:
-            grade = report_of(gradebook, lab, learner, receipt, _note(root, learner, lab))
+            grade = report_of(gradebook, lab, learner, receipt, _note(root, learner, lab), percent)
         with RecordsClient() as records:
             records.call("POST", f"/courses/{course}/grades", json=grade.model_dump(mode="json"))
     except Exception as error:  # one submission must not stop the others
@@ -141,10 +147,10 @@ def _autograde(api: Any, root: Path, lab: str, learner: str) -> str:
     return problem_of(api.autograde(lab, learner, force=True, create=True))
 
 
-def _graded(course: str, lab: str) -> set[str]:
-    """The receipts whose grade is in the records: what did not get there is graded again, whatever the folders say."""
+def _rows(course: str, lab: str) -> list[dict[str, Any]]:
+    """A lab's submissions as the server tells them: what is graded, and how late each is."""
     with RecordsClient() as records:
-        return {receipt["id"] for receipt in records.submissions(course, lab) if receipt["graded"]}
+        return records.submissions(course, lab)
 
 
 @contextmanager

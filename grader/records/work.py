@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from grader.records import journal
 from grader.records.blobs import Manifest
 from grader.records.models import CourseRun, Event
+from labs.manifest import Terms
 from labs.texts import UserError
 
 RELEASED, RECEIVED, GRADED, FEEDBACK = "lab.released", "submission.received", "grade.recorded", "feedback.released"
@@ -37,10 +38,12 @@ class GradeReport(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     submission: str
-    points: float = Field(ge=0)
+    points: float = Field(ge=0, description="after what being late took off")
     max_points: float = Field(ge=0)
     final: bool
     criteria: tuple[CriterionPoints, ...] = ()
+    late_percent: int = Field(default=0, ge=0, le=100)
+    late_points: float = Field(default=0, ge=0, description="what being late took off")
     note: str = Field(default="", max_length=2_000, description="why a submission could not be graded as usual")
 
 
@@ -77,6 +80,7 @@ def release(
     *,
     actor: str,
     due_at: datetime | None,
+    terms: Terms | None = None,
     now: datetime,
 ) -> Event:
     """Record that a lab is handed out with these files; handing out the same again changes nothing."""
@@ -84,8 +88,14 @@ def release(
     standing = released(session, run.id, lab)
     if standing is not None and standing.payload["sha256"] == manifest.sha256:
         return standing
-    due = standing.payload["due_at"] if standing else (due_at.isoformat() if due_at else None)
-    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), "due_at": due}
+    # What learners were told first stands: a lab that was mended is not due another day, on other terms.
+    promised = {
+        "due_at": due_at.isoformat() if due_at else None,
+        "terms": terms.model_dump(mode="json") if terms else None,
+    }
+    if standing:
+        promised = {name: standing.payload.get(name) for name in promised}
+    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), **promised}
     return journal.append(session, RELEASED, actor=actor, course=run.id, payload=payload, at=now)
 
 
