@@ -109,13 +109,13 @@ def _late(terms: Terms) -> Text:
     if late.policy == "none" or not most:
         return Text(ko="늦게 제출해도 감점하지 않습니다.", en="Being late takes nothing off.")
     return Text(
-        ko=f"하루 늦을 때마다 점수의 {late.percent_per_day}%를 감점하며, 최대 {most}%입니다.",
+        ko=f"하루 늦을 때마다 점수의 {late.percent_per_day}%씩, 최대 {most}%까지 감점합니다.",
         en=f"Each day late takes off {late.percent_per_day}% of the points, at most {most}%.",
     )
 
 
 def _grace(terms: Terms) -> Text:
     return Text(
-        ko=f"마감 후 {terms.grace_minutes}분까지는 늦은 것으로 보지 않습니다.",
+        ko=f"마감 후 {terms.grace_minutes}분까지는 제때 제출한 것으로 봅니다.",
         en=f"Up to {terms.grace_minutes} minutes after the due time is still in time.",
     )

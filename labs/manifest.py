@@ -78,7 +78,7 @@ class LatePolicy(Data):
 
     policy: Literal["none", "percent", "refuse"] = "percent"
     percent_per_day: int = Field(default=10, ge=0, le=100)
-    at_most_days: int = Field(default=3, ge=0, description="more days than these cost nothing more")
+    at_most_days: int = Field(default=3, ge=0, le=365, description="more days than these cost nothing more")
 
 
 class Terms(Data):

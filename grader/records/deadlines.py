@@ -86,6 +86,10 @@ class Deadlines:
         then, now = self._then_and_now(receipt)
         return tuple(dict.fromkeys((*then.rests_on, *now.rests_on)))
 
+    def changes(self, lab: str) -> list[Event]:
+        """What instructors changed, the newest first."""
+        return [event for event in self._of_lab.get(lab, ()) if event.kind != work.RELEASED][::-1]
+
     def _then_and_now(self, receipt: Receipt) -> tuple[Deadline, Deadline]:
         then, now = (self.of(receipt.lab, receipt.learner, as_of) for as_of in (receipt.received_at, None))
         return then, now
@@ -149,6 +153,7 @@ def set_deadline(
     now: datetime,
 ) -> Event:  # fmt: skip
     """Record a lab's due time (or that it has none) and its terms, for the whole class."""
+    work.lab_of(run, lab)
     payload = {
         "lab": lab,
         "due_at": due_at.astimezone(zone(run)).isoformat() if due_at else None,
@@ -163,6 +168,7 @@ def extend(
     now: datetime,
 ) -> Event:  # fmt: skip
     """Record more time for one learner; it stands in the place of an earlier extension."""
+    work.lab_of(run, lab)
     _enrolled(run, learner)
     everybody = deadlines_of(session, run.id).of(lab).class_due_at
     if everybody is None:

@@ -99,6 +99,7 @@ class LabState:
             score=self.points,
             max_score=grade.payload["max_points"] if grade else 0,
             final=bool(grade and grade.payload["final"]),
+            late_points=self.late_points,
             rests_on=rests_on,
         )
 

@@ -38,6 +38,7 @@ def lab_of_class(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
         ]
         return visit.page(
             "lab.html", lab=row, works=works, at=lab, run=visit.site.runs.latest(course, lab),
+            standing=state.deadlines.of(lab), extended=len(state.deadlines.extensions(lab)),
             formgrader=visit.site.hub.formgrader_url(visit.who.name, course, lab),
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session as DatabaseSession
 
 from grader.attendance import EVENT_TEXT, STATUS_TEXT
 from grader.completion import OUTCOME_TEXT
+from grader.deadlines import explained
 from grader.records.attend import GuessLimiter, zone
 from grader.records.blobs import BlobStore
 from grader.records.db import reading
@@ -97,6 +98,7 @@ def _environment(words: Words) -> Environment:
     )
     environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(outcome_text=OUTCOME_TEXT, status_text=STATUS_TEXT, event_text=EVENT_TEXT)
+    environment.globals["explained"] = explained
     environment.filters["text"] = lambda text: text.in_(words.lang)
     environment.filters["sentence"] = lambda text: _capital(text.in_(words.lang))
     environment.filters["points"] = lambda value: f"{value:g}"

@@ -15,9 +15,10 @@ from sqlalchemy import text
 from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
 
 from grader.records import attend
+from grader.records import deadlines as records
 from grader.records.db import reading
 from grader.records.state import learner_state
-from hub_config.portal import instructor
+from hub_config.portal import deadlines, instructor
 from hub_config.portal.refusals import REFUSALS
 from hub_config.portal.runs import RunBoard
 
@@ -223,7 +224,7 @@ def test_the_office_sees_its_runs_and_a_broken_journal(world: World) -> None:
 
 
 def test_every_refusal_of_the_records_has_its_sentence() -> None:
-    sources = [Path(module.__file__).read_text("utf-8") for module in (attend, instructor)]
+    sources = [Path(module.__file__).read_text("utf-8") for module in (attend, instructor, records, deadlines)]
     reasons = {reason for source in sources for reason in re.findall(r'Refused\("(\w+)"\)', source)}
     assert len(reasons) >= 8
     assert reasons == set(REFUSALS)

@@ -32,6 +32,7 @@ WHO_MAY = [
     (f"{CLASS}/correct", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/deadline", {"teacher", "both"}),
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
     (f"{LEARN}/ai", {"mina", "eve"}),
