@@ -30,6 +30,9 @@ from grader.records.blobs import Manifest, hash_file
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
 #: What is never handed in: nbgrader's own, editors' and the kernel's leftovers.
 IGNORED = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", ".*"]
+#: What is written beside a collected submission: the receipt, and the time for nbgrader.
+STAMP_FILE = "timestamp.txt"
+OURS = (RECEIPT, STAMP_FILE)
 MAX_NOTEBOOK_BYTES = 20_000_000
 
 
@@ -226,11 +229,13 @@ class Collect(Exchange, abc.ExchangeCollect):  # type: ignore[misc]
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         for file in receipt["files"]:
-            self.client.download(
-                f"/courses/{self.course}/submissions/{receipt['id']}/files/{file['sha256']}", fresh / file["path"]
-            )
+            # A file or a folder with a name of ours would stand in the way of what the server says.
+            if file["path"].partition("/")[0] not in OURS:
+                self.client.download(
+                    f"/courses/{self.course}/submissions/{receipt['id']}/files/{file['sha256']}", fresh / file["path"]
+                )
         note = self._mend_notebook(fresh / f"{self.lab}.ipynb")
-        (fresh / "timestamp.txt").write_text(_stamp(receipt), "utf-8")
+        (fresh / STAMP_FILE).write_text(_stamp(receipt), "utf-8")
         (fresh / RECEIPT).write_text(json.dumps({**receipt, "note": note}), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         fresh.replace(folder)

@@ -141,6 +141,19 @@ def test_the_submissions_own_times_change_nothing(classroom: Classroom) -> None:
     assert "2026-07-06" in (classroom.root / "submitted" / "ann" / LAB / "timestamp.txt").read_text("utf-8")
 
 
+@pytest.mark.parametrize("name", [RECEIPT, "timestamp.txt"])
+def test_a_folder_with_a_name_of_ours_stops_nobodys_grading(classroom: Classroom, name: str) -> None:
+    due(classroom, MONDAY_TEN - timedelta(hours=30))
+    hand_in(classroom, "ann")
+    hand_in(classroom, "bob")
+    (classroom.work("bob") / name).mkdir()
+    (classroom.work("bob") / name / "x").write_text("in the way")
+    classroom.nbgrader("Submit", "bob")
+    assert classroom.grade()[0].failed == 0
+    for who in ("ann", "bob"):
+        assert columns(classroom, who) == pytest.approx((AUTOMATIC, round(AUTOMATIC * 0.2, 1)))
+
+
 def test_what_is_not_taken_is_refused_with_the_due_time(classroom: Classroom) -> None:
     hand_in(classroom, "ann")
     due(classroom, MONDAY_TEN + timedelta(hours=9), TEN_A_DAY.model_copy(update={"attempts": 1}))
