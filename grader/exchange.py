@@ -248,6 +248,8 @@ class Collect(Exchange, abc.ExchangeCollect):  # type: ignore[misc]
         problem = notebook_problem(notebook)
         if problem:
             source = Path(self.coursedir.format_path(self.coursedir.release_directory, ".", self.lab))
+            if notebook.is_dir():
+                shutil.rmtree(notebook)
             shutil.copyfile(source / notebook.name, notebook)
         return problem
 
