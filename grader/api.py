@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.deadlines import Lateness, NotTaken
 from grader.feedback import Feedback
-from grader.records import anchors, deadlines, journal, work
+from grader.records import anchors, deadlines, journal, queue, work
 from grader.records.anchors import Anchor, BadAnchor
 from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
 from grader.records.db import reading, writing
@@ -153,6 +153,25 @@ def make_router(records: Records) -> APIRouter:
         who.must_be_instructor(course)
         with writing(records.engine) as session:
             return {"event": work.record_grade(session, course, report, actor=who.name, now=records.now()).id}
+
+    @router.post("/courses/{course}/labs/{lab}/grading/claim")
+    def claim_grading(course: str, lab: str, asked: queue.Claim, who: Who) -> list[queue.Taken]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            find_course(session, course)
+            return queue.claim(session, course, lab, asked, records.now())
+
+    @router.post("/courses/{course}/grading/results")
+    def settle_grading(course: str, results: list[queue.TaskResult], who: Who) -> dict[str, queue.Verdict]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            return queue.settle(session, course, results, actor=who.name, now=records.now())
+
+    @router.post("/courses/{course}/labs/{lab}/grading/let-go")
+    def let_go_grading(course: str, lab: str, asked: queue.Claim, who: Who) -> dict[str, int]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            return {"let_go": queue.let_go(session, course, lab, asked.holder)}
 
     @router.post("/courses/{course}/submissions/{submission}/feedback", status_code=201)
     def release_feedback(

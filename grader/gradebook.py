@@ -22,15 +22,22 @@ def receipt_id(folder: Path) -> str | None:
     return str(json.loads(path.read_text("utf-8"))["id"]) if path.is_file() else None
 
 
+def note_of(folder: Path) -> str:
+    """The note that a collected submission carries: why something stands in for a notebook."""
+    path = folder / RECEIPT
+    return str(json.loads(path.read_text("utf-8")).get("note", "")) if path.is_file() else ""
+
+
 def set_penalties(gradebook: Any, submission: Any, percent: int) -> float:
     """Write what being late takes off a submission, as it is scored now, into the gradebook; give its points.
 
     A share of the whole, laid on the notebooks by their scores, so that nbgrader's own sums agree with ours.
     """
-    score = submission.score
-    off = taken_off(round(score, 2), percent)
-    for notebook in submission.notebooks:
-        notebook.late_submission_penalty = notebook.score * off / score if off else None
+    scores = [(notebook, sum(map(_score, notebook.grades))) for notebook in submission.notebooks]
+    whole = sum(score for _, score in scores)
+    off = taken_off(round(whole, 2), percent)
+    for notebook, score in scores:
+        notebook.late_submission_penalty = score * off / whole if off else None
     gradebook.db.commit()
     return off
 
@@ -41,23 +48,35 @@ def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = 
     Final when no criterion waits for a person. MissingEntry where there is no submission.
     """
     submission = gradebook.find_submission(lab, learner)
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    waits = {grade.name: grade.needs_manual_grade or grade.score is None for grade in grades}
+    several = len(submission.notebooks) > 1
     criteria = tuple(
-        CriterionPoints(id=g.name, points=None if waits[g.name] else round(g.score, 2), max_points=g.max_score)
-        for g in grades
+        _points(grade, f"{notebook.name}/{grade.cell.name}" if several else grade.cell.name)
+        for notebook in submission.notebooks
+        for grade in notebook.grades
     )
     off = set_penalties(gradebook, submission, percent)
     return GradeReport(
         submission=receipt,
-        points=round(submission.score - off, 2),
-        max_points=submission.max_score,
-        final=not any(waits.values()),
+        points=round(sum(_score(g) for notebook in submission.notebooks for g in notebook.grades) - off, 2),
+        max_points=sum(criterion.max_points for criterion in criteria),
+        final=all(criterion.points is not None for criterion in criteria),
         criteria=criteria,
         late_percent=percent,
         late_points=off,
         note=note,
     )
+
+
+def _points(grade: Any, name: str) -> CriterionPoints:
+    scored = grade.manual_score is not None or grade.auto_score is not None
+    points = round(_score(grade), 2) if scored and not grade.needs_manual_grade else None
+    return CriterionPoints(id=name, points=points, max_points=grade.cell.max_score)
+
+
+def _score(grade: Any) -> float:
+    """What nbgrader's `Grade.score` is: manual points before automatic ones, and extra credit on top."""
+    points = grade.manual_score if grade.manual_score is not None else grade.auto_score
+    return 0.0 if points is None else float(points) + float(grade.extra_credit or 0)
 
 
 def feedback_of(gradebook: Any, lab: str, learner: str, course_root: Path, report: GradeReport) -> Feedback:

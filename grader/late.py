@@ -41,19 +41,26 @@ def late_percent(folder: Path) -> int:
 def settle(coursedir: Any, course: str, lab: str, rows: Iterable[dict[str, Any]]) -> None:
     """Bring what was collected and graded before to what the server says now, such as after an extension."""
     known = {row["id"]: row for row in rows}
+    changed: set[str] = set()
     for step in (coursedir.submitted_directory, coursedir.autograded_directory):
         for path in (Path(coursedir.root) / step).glob(f"*/{lab}/{RECEIPT}"):
-            _refresh(path, known)
+            if _refresh(path, known):
+                changed.add(path.parents[1].name)
+    if not changed:
+        return
     with Gradebook(coursedir.db_url, course) as gradebook:
         for submission in gradebook.assignment_submissions(lab):
-            graded = Path(coursedir.format_path(coursedir.autograded_directory, submission.student.id, lab))
-            set_penalties(gradebook, submission, late_percent(graded))
+            if submission.student.id in changed:
+                graded = Path(coursedir.format_path(coursedir.autograded_directory, submission.student.id, lab))
+                set_penalties(gradebook, submission, late_percent(graded))
 
 
-def _refresh(path: Path, known: dict[str, dict[str, Any]]) -> None:
-    """Give a receipt file the server's verdict, where it stands for a submission that the server knows."""
+def _refresh(path: Path, known: dict[str, dict[str, Any]]) -> bool:
+    """Give a receipt file the server's verdict, where it stands for a submission that the server knows; whether it changed."""
     standing = json.loads(path.read_text("utf-8"))
     row = known.get(standing["id"])
     verdict = {name: row[name] for name in VERDICT} if row else {}
-    if not verdict.items() <= standing.items():
+    changed = not verdict.items() <= standing.items()
+    if changed:
         write_text_safely(path, json.dumps({**standing, **verdict}))
+    return changed

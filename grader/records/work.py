@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.records import journal
@@ -130,10 +131,12 @@ def submissions(session: Session, course: str, *, lab: str | None = None, learne
 
 def find_submission(session: Session, course: str, submission: str) -> Receipt:
     """One receipt by its id; UnknownWork where the course has none such."""
-    for receipt in submissions(session, course):
-        if receipt.id == submission:
-            return receipt
-    raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
+    event = session.scalar(
+        select(Event).where(Event.id == submission, Event.course_id == course, Event.kind == RECEIVED)
+    )
+    if event is None:
+        raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
+    return receipt_of(event)
 
 
 def record_grade(session: Session, course: str, report: GradeReport, *, actor: str, now: datetime) -> Event:

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from ledger_support import NO_LIMITS, open_ledger, opening
 from sqlalchemy import text
 
-from grader.engine import grade as flow
-from grader.engine.grade import Progress, Summary
+from grader.engine import start
+from grader.engine.progress import Progress, Summary
 from grader.records import anchors
 from grader.records.db import open_database, writing
 from grader.records.models import Event
@@ -241,7 +241,7 @@ def played(monkeypatch: pytest.MonkeyPatch, failed: int) -> None:
         report(Progress(1, failed, 1 + failed, "haneul", "손상된 파일" if failed else ""))
         return Summary(1, failed, 2)
 
-    monkeypatch.setattr(flow, "grade_lab", grade_lab)
+    monkeypatch.setattr(start, "grade", grade_lab)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,9 @@ def test_grading_for_a_program_is_one_json_object_a_line(
     played(monkeypatch, 1)
     result = practicum.says("grade", "c", "rough-cut", "--json")
     progress, end = map(json.loads, result.stdout.splitlines())
-    assert progress == {"done": 1, "failed": 1, "total": 2, "learner": "haneul", "message": "손상된 파일"}
-    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2}
+    assert progress == {"done": 1, "failed": 1, "total": 2, "learner": "haneul", "message": "손상된 파일", "cause": "",
+                        "seconds_left": None}  # fmt: skip
+    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2, "causes": {}}
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
