@@ -1,0 +1,144 @@
+"""The flow of comparing a lab's submissions of one course. The rule: nothing of it goes to a learner, a grade or the records.
+
+The newest submission of each learner is fetched, read in the sandbox and deleted again; its fingerprint is kept, because a
+receipt's files never change. What came of it is bound to the receipts that were compared.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from grader.engine.grade import Progress, Summary
+from grader.exchange import RecordsClient
+from grader.similarity.fingerprints import VERSION, Part, Print, Problem, Wanted
+from grader.similarity.pairs import Data, Pair, find_pairs
+from grader.similarity.sandboxed import material_of, parts_of
+from labs.evidence import write_text_safely
+from labs.spec import read_spec
+
+
+class Unread(Data):
+    """A deliverable that could not be compared."""
+
+    learner: str
+    path: str
+    problem: Problem
+
+
+class Comparison(Data):
+    """What comparing a lab's submissions found; `receipts` says of which, by learner."""
+
+    version: int = VERSION
+    lab: str
+    receipts: dict[str, str]
+    unread: tuple[Unread, ...] = Field(default=())
+    pairs: tuple[Pair, ...] = Field(default=())
+
+
+def comparison_file(course_root: Path, lab: str) -> Path:
+    """Where the result stands."""
+    return course_root / "similar" / f"{lab}.json"
+
+
+def read_comparison(course_root: Path, lab: str) -> Comparison | None:
+    """The last result; None where there is none that this version can read."""
+    try:
+        found = Comparison.model_validate_json(comparison_file(course_root, lab).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if found.version == VERSION else None
+
+
+def compare_lab(
+    root: Path, course: str, lab: str, *, workers: int | None = None,
+    report: Callable[[Progress], None] = lambda _progress: None,
+) -> Summary:  # fmt: skip
+    """Compare the newest submissions of a lab with each other and write what is worth a look."""
+    spec = read_spec(root / "release" / lab)
+    wanted = [Wanted(path=one.path, kind=one.kind) for one in spec.deliverables]
+    with RecordsClient() as records:
+        receipts = {row["learner"]: row for row in records.submissions(course, lab)}
+        maker = _Maker(root, course, lab, wanted, spec.lang, records)
+        report(Progress(0, 0, len(receipts)))
+        prints = maker.all_of(list(receipts.values()), workers or os.cpu_count() or 1, report)
+    material = material_of(root / "release" / lab, spec.lang)
+    unread = [Unread(learner=p.learner, path=x.path, problem=x.problem) for p in prints for x in p.parts if x.problem]
+    comparison = Comparison(
+        lab=lab, receipts={p.learner: p.receipt for p in prints}, unread=tuple(unread),
+        pairs=tuple(find_pairs(prints, material)),
+    )  # fmt: skip
+    _write(comparison_file(root, lab), comparison.model_dump_json())
+    return Summary(len(prints), len(receipts) - len(prints), 0)
+
+
+class _Maker:
+    """Makes the fingerprints of a lab's submissions, or takes those that were kept."""
+
+    def __init__(
+        self, root: Path, course: str, lab: str, wanted: Sequence[Wanted], lang: str, records: RecordsClient
+    ) -> None:
+        self.kept, self.course = root / "similar" / "prints" / lab, course
+        self.wanted, self.lang, self.records = wanted, lang, records
+
+    def all_of(self, receipts: list[dict[str, Any]], workers: int, report: Callable[[Progress], None]) -> list[Print]:
+        """Many at a time; one that fails is reported and holds up nobody else's."""
+        made: list[Print] = []
+        failed = 0
+        pool = ThreadPoolExecutor(workers)
+        try:
+            running = {pool.submit(self.one, receipt): receipt["learner"] for receipt in receipts}
+            for done in as_completed(running):
+                problem = ""
+                try:
+                    made.append(done.result())
+                except Exception as error:  # one submission must not stop the others
+                    problem, failed = f"{type(error).__name__}: {error}", failed + 1
+                report(Progress(len(made), failed, len(receipts), running[done], problem))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return sorted(made, key=lambda one: one.learner)
+
+    def one(self, receipt: dict[str, Any]) -> Print:
+        """The fingerprint of one submission."""
+        file = self.kept / f"{receipt['id']}.json"
+        if (kept := self._kept(file)) is not None:
+            return kept
+        with tempfile.TemporaryDirectory(prefix="similar-") as folder:
+            self._fetch(receipt, Path(folder))
+            parts = parts_of(Path(folder), self.wanted, self.lang)
+        made = Print(receipt=receipt["id"], learner=receipt["learner"], parts=parts)
+        # A process that was stopped may have met a busy machine: it is tried again next time.
+        if not any(part.problem == "stopped" for part in parts):
+            _write(file, made.model_dump_json())
+        return made
+
+    def _fetch(self, receipt: dict[str, Any], folder: Path) -> None:
+        paths = {one.path for one in self.wanted}
+        for entry in receipt["files"]:
+            if entry["path"] in paths:
+                address = f"/courses/{self.course}/submissions/{receipt['id']}/files/{entry['sha256']}"
+                self.records.download(address, folder / entry["path"])
+
+    def _kept(self, file: Path) -> Print | None:
+        try:
+            kept = Print.model_validate_json(file.read_text("utf-8"))
+        except (OSError, ValidationError, UnicodeDecodeError):
+            return None
+        asked = [(one.path, one.kind) for one in self.wanted]
+        return kept if kept.version == VERSION and [_key(part) for part in kept.parts] == asked else None
+
+
+def _key(part: Part) -> tuple[str, str]:
+    return part.path, part.kind
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_text_safely(path, text)
