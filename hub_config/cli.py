@@ -104,7 +104,8 @@ def feedback(course: str, lab: str, as_json: bool) -> None:
 @click.argument("lab")
 @click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
 def similar(course: str, lab: str, as_json: bool) -> None:
-    from grader.similarity.compare import compare_lab, read_comparison
+    from grader.similarity.compare import compare_lab
+    from grader.similarity.result import read_comparison
 
     settings = _for_course(course, lab)
     root = settings.course_root(course)

@@ -13,47 +13,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from grader.engine.grade import Progress, Summary
 from grader.exchange import RecordsClient
-from grader.similarity.fingerprints import VERSION, Part, Print, Problem, Wanted
-from grader.similarity.pairs import Data, Pair, find_pairs
+from grader.similarity.pairs import find_pairs
+from grader.similarity.prints import VERSION, Part, Print, Wanted
+from grader.similarity.result import Comparison, Unread, comparison_file
 from grader.similarity.sandboxed import material_of, parts_of
 from labs.evidence import write_text_safely
 from labs.spec import read_spec
-
-
-class Unread(Data):
-    """A deliverable that could not be compared."""
-
-    learner: str
-    path: str
-    problem: Problem
-
-
-class Comparison(Data):
-    """What comparing a lab's submissions found; `receipts` says of which, by learner."""
-
-    version: int = VERSION
-    lab: str
-    receipts: dict[str, str]
-    unread: tuple[Unread, ...] = Field(default=())
-    pairs: tuple[Pair, ...] = Field(default=())
-
-
-def comparison_file(course_root: Path, lab: str) -> Path:
-    """Where the result stands."""
-    return course_root / "similar" / f"{lab}.json"
-
-
-def read_comparison(course_root: Path, lab: str) -> Comparison | None:
-    """The last result; None where there is none that this version can read."""
-    try:
-        found = Comparison.model_validate_json(comparison_file(course_root, lab).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if found.version == VERSION else None
 
 
 def compare_lab(

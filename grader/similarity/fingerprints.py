@@ -1,4 +1,4 @@
-"""What is kept of a submission to compare it: marks and a bounded text of each deliverable. Hostile files: sandbox only.
+"""Reads a submission into marks and a bounded text of each deliverable. Hostile files: in the sandbox only.
 
 The rule: a file that cannot be read gives a part with a problem, never an exception, and never another file's marks.
 """
@@ -7,63 +7,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from grader.records.blobs import hash_file
 from grader.similarity import texts
 from grader.similarity.pictures import UnreadableFile, film_marks, picture_marks, scenery_marks
+from grader.similarity.prints import MAX_MARKS, Kind, Part, Wanted
 from labs.checks import safe_path
 from labs.evidence import FILE as EVIDENCE
 
-#: Changes with what a fingerprint means, so that an older one is made again.
-VERSION = 1
-#: The smallest marks stand for all: a fair sample, the same from both sides.
-MAX_MARKS = 4_000
 MAX_TEXT_BYTES = 5_000_000
 TEXT_FILES = (".md", ".txt", ".srt", ".vtt", ".csv", ".yaml", ".html")
 IMAGE_FILES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-
-Kind = Literal["video", "image", "captions", "json", "document"]
-Mark = Annotated[int, Field(ge=0, lt=2**56)]
-Problem = Literal["", "missing", "unreadable", "stopped"]
-
-
-class Wanted(BaseModel):
-    """A deliverable to look at."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(max_length=200)
-    kind: Kind
-
-
-class Part(BaseModel):
-    """One deliverable's fingerprint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(max_length=200)
-    kind: Kind
-    problem: Problem = ""
-    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    marks: tuple[Mark, ...] = Field(default=(), max_length=MAX_MARKS)
-    text: str = Field(default="", max_length=texts.MAX_TEXT)
-
-
-class Print(BaseModel):
-    """A submission's fingerprint, bound to its receipt."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    version: int = VERSION
-    receipt: str
-    learner: str
-    parts: tuple[Part, ...]
-
-    def part(self, path: str) -> Part | None:
-        return next((part for part in self.parts if part.path == path), None)
 
 
 def fingerprint(folder: Path, wanted: Wanted, lang: str) -> Part:

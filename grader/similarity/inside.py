@@ -12,7 +12,8 @@ import resource
 import sys
 from pathlib import Path
 
-from grader.similarity.fingerprints import Wanted, fingerprint, material_marks
+from grader.similarity.fingerprints import fingerprint, material_marks
+from grader.similarity.prints import Wanted
 
 SUBMISSION, MATERIAL = Path("/submission"), Path("/material")
 

@@ -6,53 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from grader.similarity import texts
-from grader.similarity.fingerprints import MAX_MARKS, Kind, Part, Print
+from grader.similarity.prints import MAX_MARKS, Kind, Part, Print
+from grader.similarity.result import MAX_EXCERPT, MAX_PASSAGES, Alike, Pair, Passage
 from grader.similarity.thresholds import COMMON_CLASS, COMMON_SHARE, THRESHOLDS
 
 #: More pairs than this are no place to look any more.
 MAX_PAIRS = 100
-MAX_PASSAGES, MAX_EXCERPT = 3, 400
 
 Cut = Callable[[str], texts.Units]
 NOTHING: frozenset[int] = frozenset()
-
-
-class Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Passage(Data):
-    """A passage that both have, as it stands in each."""
-
-    first: str = Field(max_length=MAX_EXCERPT)
-    second: str = Field(max_length=MAX_EXCERPT)
-
-
-class Alike(Data):
-    """How much of one deliverable is alike, and where."""
-
-    path: str
-    kind: Kind
-    share: float = Field(ge=0, le=1)
-    #: Whether it is enough to be worth a look.
-    notable: bool
-    identical: bool = False
-    passages: tuple[Passage, ...] = Field(default=(), max_length=MAX_PASSAGES)
-
-
-class Pair(Data):
-    """Two submissions of different learners."""
-
-    first: str
-    second: str
-    parts: tuple[Alike, ...]
-
-    @property
-    def rank(self) -> tuple[float, str, str]:
-        return (-sum(part.share for part in self.parts if part.notable), self.first, self.second)
 
 
 class _Shelf:

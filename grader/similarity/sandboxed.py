@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from grader.sandbox import Sandbox, lab_folders
 from grader.similarity import inside
-from grader.similarity.fingerprints import Mark, Part, Wanted
+from grader.similarity.prints import Mark, Part, Wanted
 from labs.texts import UserError
 
 MAX_OUTPUT_BYTES = 20_000_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grader.similarity.fingerprints import Kind
+from grader.similarity.prints import Kind
 
 
 @dataclass(frozen=True)

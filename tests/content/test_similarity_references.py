@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from grader.similarity.fingerprints import Print, Wanted, fingerprint, material_marks
-from grader.similarity.pairs import Pair, find_pairs
+from grader.similarity.fingerprints import fingerprint, material_marks
+from grader.similarity.pairs import find_pairs
+from grader.similarity.prints import Print, Wanted
+from grader.similarity.result import Pair
 from labs.catalog import find_lab
 from publishing.reference import build as build_proposal
 from uiux_design.reference import build as build_wireframe

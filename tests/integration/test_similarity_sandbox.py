@@ -15,8 +15,9 @@ import pytest
 from small_course import COURSE
 from test_grading import LAB, Classroom, classroom, hand_in
 
-from grader.similarity.compare import compare_lab, comparison_file, read_comparison
-from grader.similarity.fingerprints import Part, Wanted
+from grader.similarity.compare import compare_lab
+from grader.similarity.prints import Part, Wanted
+from grader.similarity.result import comparison_file, read_comparison
 from grader.similarity.sandboxed import Limits, material_of, parts_of
 from labs.texts import UserError
 

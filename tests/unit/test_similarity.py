@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from grader.similarity import texts
-from grader.similarity.fingerprints import MAX_MARKS, Kind, Part, Print, Wanted, fingerprint, material_marks
-from grader.similarity.pairs import MAX_EXCERPT, Pair, find_pairs, passages
+from grader.similarity.fingerprints import fingerprint, material_marks
+from grader.similarity.pairs import find_pairs, passages
+from grader.similarity.prints import MAX_MARKS, Kind, Part, Print, Wanted
+from grader.similarity.result import MAX_EXCERPT, Pair
 from grader.similarity.thresholds import COMMON_CLASS, THRESHOLDS
 
 #: Four writers on four things, as learners write.
