@@ -16,13 +16,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from grader.engine.grade import Progress, Summary
-from grader.exchange import RecordsClient
+from grader.exchange import RecordsClient, Refusal
 from grader.similarity.pairs import find_pairs
 from grader.similarity.prints import VERSION, Part, Print, Wanted
 from grader.similarity.result import Comparison, Unread, comparison_file
 from grader.similarity.sandboxed import material_of, parts_of
 from labs.evidence import write_text_safely
 from labs.spec import read_spec
+from labs.texts import UserError
 
 
 def compare_lab(
@@ -33,9 +34,9 @@ def compare_lab(
     spec = read_spec(root / "release" / lab)
     wanted = [Wanted(path=one.path, kind=one.kind) for one in spec.deliverables]
     with RecordsClient() as records:
-        receipts = {row["learner"]: row for row in records.submissions(course, lab)}
+        receipts = _newest(records, course, lab)
         maker = _Maker(root, course, lab, wanted, spec.lang, records)
-        report(Progress(0, 0, len(receipts)))
+        report(Progress(done=0, failed=0, total=len(receipts)))
         prints = maker.all_of(list(receipts.values()), workers or os.cpu_count() or 1, report)
     material = material_of(root / "release" / lab, spec.lang)
     unread = [Unread(learner=p.learner, path=x.path, problem=x.problem) for p in prints for x in p.parts if x.problem]
@@ -44,7 +45,14 @@ def compare_lab(
         pairs=tuple(find_pairs(prints, material)),
     )  # fmt: skip
     _write(comparison_file(root, lab), comparison.model_dump_json())
-    return Summary(len(prints), len(receipts) - len(prints), 0)
+    return Summary(graded=len(prints), failed=len(receipts) - len(prints), unchanged=0)
+
+
+def _newest(records: RecordsClient, course: str, lab: str) -> dict[str, dict[str, Any]]:
+    try:
+        return {row["learner"]: row for row in records.submissions(course, lab)}
+    except Refusal as refusal:  # said in the user's language already
+        raise UserError(str(refusal), str(refusal)) from refusal
 
 
 class _Maker:
@@ -69,7 +77,8 @@ class _Maker:
                     made.append(done.result())
                 except Exception as error:  # one submission must not stop the others
                     problem, failed = f"{type(error).__name__}: {error}", failed + 1
-                report(Progress(len(made), failed, len(receipts), running[done], problem))
+                report(Progress(
+                    done=len(made), failed=failed, total=len(receipts), learner=running[done], message=problem))  # fmt: skip
         finally:
             pool.shutdown(cancel_futures=True)
         return sorted(made, key=lambda one: one.learner)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import pytest
 from PIL import Image
+from video_submissions import Submissions
 
 from grader.similarity.fingerprints import fingerprint, material_marks
 from grader.similarity.pairs import find_pairs
@@ -64,14 +67,14 @@ def _changed(data: Any, count: list[int]) -> Any:
     return data
 
 
-def compared(lab_id: str, lang: str, folders: dict[str, Path]) -> list[Pair]:
+def compared(lab_id: str, lang: str, folders: dict[str, Path], material: Path | None = None) -> list[Pair]:
     lab = find_lab(lab_id)
     wanted = [Wanted(path=one.path.replace("{lang}", lang), kind=one.kind) for one in lab.lab.deliverables]
     prints = [
         Print(receipt=who, learner=who, parts=tuple(fingerprint(folder, one, lang) for one in wanted))
         for who, folder in folders.items()
     ]
-    return find_pairs(prints, material_marks(lab.folder / "learner", lang))
+    return find_pairs(prints, material_marks(material or lab.folder / "learner", lang))
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -93,3 +96,23 @@ def test_a_copy_with_light_edits_is_found_and_honest_works_are_not(lab_id: str, 
     assert all(part.passages for part in pair.parts if part.notable and part.kind != "image")
     if lab_id == "landing-wireframe":
         assert shares["wireframe.png"] > 0.9
+
+
+@pytest.mark.slow
+def test_a_clip_compressed_again_is_found_and_another_cut_of_the_same_footage_is_not(tmp_path: Path) -> None:
+    made = Submissions(tmp_path)
+    folders = {"good": made.folder("good", "ko"), "raw": made.folder("raw_ai", "ko")}
+    (folders["raw"] / "ai_disclosure.md").unlink()  # the recipe takes the good one's
+    assert compared("rough-cut", "ko", folders, made.material("ko")) == []
+    folders["copy"] = tmp_path / "copy"
+    shutil.copytree(folders["good"], folders["copy"])
+    smaller = ["-vf", "scale=480:270", "-c:v", "libx264", "-crf", "32", "-c:a", "copy", "-y"]
+    clip = [str(folders[who] / "final.mp4") for who in ("good", "copy")]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", clip[0], *smaller, clip[1]], check=True)
+    (pair,) = compared("rough-cut", "ko", folders, made.material("ko"))
+    assert (pair.first, pair.second) == ("copy", "good")
+    shares = {part.path: part.share for part in pair.parts if part.notable}
+    print(shares)
+    assert {"final.mp4", "cutlist.json"} <= set(shares)
+    (cuts,) = [part for part in pair.parts if part.path == "cutlist.json"]
+    assert "start: " in cuts.passages[0].first, "which ranges are the same"
