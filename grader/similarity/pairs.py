@@ -27,16 +27,23 @@ class _Shelf:
         self.found = {p.learner: part for p in prints if (part := p.part(path)) is not None and not part.problem}
         self.nobodys = material | _common(self.found.values())
         self.own = {learner: frozenset(part.marks) - self.nobodys for learner, part in self.found.items()}
+        # Most of honest work is in one submission only: what two have is a small set, and quickly compared.
+        held = Counter(m for own in self.own.values() for m in own)
+        self.shared = {learner: frozenset(m for m in own if held[m] > 1) for learner, own in self.own.items()}
         counted = Counter(part.sha256 for part in self.found.values())
         self.everywhere = {sha for sha, count in counted.items() if _is_common(count, len(self.found))}
 
     def share(self, first: str, second: str) -> float:
         """How much of the shorter one's own marks the other has; 0 where one of them says too little."""
         one, other = self.own.get(first, NOTHING), self.own.get(second, NOTHING)
-        if min(len(one), len(other)) < self.threshold.least_marks or one.isdisjoint(other):
+        if min(len(one), len(other)) < self.threshold.least_marks:
             return 0.0
-        one, other = _same_sample(self.found[first], one, self.found[second], other)
-        return len(one & other) / max(1, min(len(one), len(other)))
+        both = self.shared[first] & self.shared[second]
+        if not both:
+            return 0.0
+        if (end := _end_of_sample(self.found[first], self.found[second])) is not None:
+            one, other, both = (frozenset(m for m in marks if m <= end) for marks in (one, other, both))
+        return len(both) / max(1, min(len(one), len(other)))
 
     def is_same_file(self, first: str, second: str) -> bool:
         """Whether both handed in the very same bytes, and not everybody did."""
@@ -143,11 +150,6 @@ def _common(parts: Iterable[Part]) -> frozenset[int]:
     return frozenset(m for m, count in counted.items() if _is_common(count, len(everybody)))
 
 
-def _same_sample(
-    one: Part, own: frozenset[int], other: Part, others: frozenset[int]
-) -> tuple[frozenset[int], frozenset[int]]:
-    """Of a very long text only the smallest marks are kept: compare where both samples are whole."""
-    ends = [max(part.marks) for part in (one, other) if len(part.marks) >= MAX_MARKS]
-    if not ends:
-        return own, others
-    return frozenset(m for m in own if m <= min(ends)), frozenset(m for m in others if m <= min(ends))
+def _end_of_sample(one: Part, other: Part) -> int | None:
+    """Of a very long text only the smallest marks are kept: up to here both samples are whole."""
+    return min((max(part.marks) for part in (one, other) if len(part.marks) >= MAX_MARKS), default=None)

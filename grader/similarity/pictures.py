@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from grader.similarity.prints import UnreadableFile
 from grader.similarity.texts import mark
 
 #: The small copy; each of its squares may say "lighter to the right", "darker below" and so on.
@@ -29,10 +30,6 @@ FRAME_SIDE, FPS, MAX_SECONDS, TIMEOUT_SECONDS = 32, 4, 300, 40
 DEMUXERS = {".mp4": "mov", ".mov": "mov", ".m4v": "mov", ".webm": "matroska", ".mkv": "matroska"}
 
 Grey = NDArray[np.int16]
-
-
-class UnreadableFile(Exception):
-    """A file that its decoder does not take, or that is beyond the limits."""
 
 
 def picture_marks(path: Path, max_pixels: int = MAX_PIXELS) -> set[int]:

@@ -18,6 +18,10 @@ Mark = Annotated[int, Field(ge=0, lt=2**56)]
 Problem = Literal["", "missing", "unreadable", "stopped"]
 
 
+class UnreadableFile(Exception):
+    """A file that its reader does not take, or that is beyond the limits."""
+
+
 class Wanted(BaseModel):
     """A deliverable to look at."""
 

@@ -24,7 +24,7 @@ MAX_TEXT = 20_000
 MAX_LEAVES = 3_000
 #: A string of a JSON file from this length on also counts as a text, so that rewording a line does not hide the others.
 LONG_STRING = 20
-TIMING = re.compile(r"^\s*(\d+|.*-->.*)\s*$", re.M)
+TIMING = re.compile(r"^[ \t]*(\d+|.*-->.*)[ \t\r]*$", re.M)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def leaf_units(text: str) -> Units:
 
 def spoken(captions: str) -> str:
     """What captions say, without numbers and times: those shift with a cut, the words do not."""
-    return plain(TIMING.sub(" ", captions))
+    return plain(TIMING.sub(" ", captions[: MAX_TEXT * 8]))
 
 
 def leaf_lines(data: Any) -> str:

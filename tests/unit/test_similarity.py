@@ -128,6 +128,26 @@ def test_captions_are_compared_by_their_words_not_their_times() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "content", ["\n" * 4_000_000, " \n" * 2_000_000, "9" * 4_000_000, "-->" * 1_000_000, "가" * 1_600_000]
+)
+@pytest.mark.parametrize("kind", ["captions", "document"])
+def test_a_text_made_to_be_slow_is_not(tmp_path: Path, content: str, kind: Kind) -> None:
+    (tmp_path / "c.srt").write_text(content, "utf-8")
+    began = time.monotonic()
+    found = fingerprint(tmp_path, Wanted(path="c.srt", kind=kind), "ko")
+    assert not found.problem
+    assert time.monotonic() - began < 5
+
+
+def test_passages_of_texts_that_repeat_themselves_are_found_in_time() -> None:
+    one = texts.units_of("가" * 10_000 + "나다" * 5_000, "ko")
+    other = texts.units_of("나다" * 5_000 + "가나" * 500 + "가" * 9_000, "ko")
+    began = time.monotonic()
+    assert passages(one, other, one.marks())
+    assert time.monotonic() - began < 5
+
+
 def test_a_structure_keeps_its_likeness_when_values_change(tmp_path: Path) -> None:
     cuts = [{"start": 1.5 * n, "end": 1.5 * n + 1.2, "line": f"L{n:02}"} for n in range(8)]
     other = [{"start": 1.9 * n, "end": 1.9 * n + 0.7, "line": f"L{n * 2:02}"} for n in range(8)]
