@@ -117,7 +117,7 @@ def similar(course: str, lab: str, as_json: bool) -> None:
         for pair in found.pairs:
             alike = ", ".join(f"{part.path} {part.share:.0%}" for part in pair.parts if part.notable)
             click.echo(f"{pair.first} · {pair.second}: {alike}")
-        say("비슷하다는 것은 살펴볼 까닭일 뿐 판정이 아닙니다.", "What is alike is a place to look, never a verdict.")
+        say("살펴볼 곳일 뿐, 판정이 아닙니다.", "What is alike is a place to look, never a verdict.")
     _finish(run, as_json)
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from grader.course_files import inside
 from grader.engine.grade import Progress, Summary
 from grader.exchange import RecordsClient, Refusal
 from grader.similarity.pairs import find_pairs
 from grader.similarity.prints import VERSION, Part, Print, Wanted
-from grader.similarity.result import Comparison, Unread, comparison_file
+from grader.similarity.result import FOLDER, Comparison, Unread, comparison_file
 from grader.similarity.sandboxed import material_of, parts_of
 from labs.evidence import write_text_safely
 from labs.spec import read_spec
@@ -31,6 +32,11 @@ def compare_lab(
     report: Callable[[Progress], None] = lambda _progress: None,
 ) -> Summary:  # fmt: skip
     """Compare the newest submissions of a lab with each other and write what is worth a look."""
+    if inside(root, FOLDER, f"{lab}.json") is None or inside(root, FOLDER, "prints", lab) is None:
+        raise UserError(
+            f"과정의 {FOLDER} 폴더가 다른 곳으로 연결되어 있습니다. 연결을 지우고 다시 시도하세요.",
+            f"the course's folder {FOLDER} is a link to somewhere else; remove the link and try again",
+        )
     spec = read_spec(root / "release" / lab)
     wanted = [Wanted(path=one.path, kind=one.kind) for one in spec.deliverables]
     with RecordsClient() as records:
@@ -61,7 +67,7 @@ class _Maker:
     def __init__(
         self, root: Path, course: str, lab: str, wanted: Sequence[Wanted], lang: str, records: RecordsClient
     ) -> None:
-        self.kept, self.course = root / "similar" / "prints" / lab, course
+        self.kept, self.course = root / FOLDER / "prints" / lab, course
         self.wanted, self.lang, self.records = wanted, lang, records
 
     def all_of(self, receipts: list[dict[str, Any]], workers: int, report: Callable[[Progress], None]) -> list[Print]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from grader.course_files import inside
 from grader.similarity.prints import VERSION, Kind, Problem
 
 MAX_PASSAGES, MAX_EXCERPT = 3, 400
@@ -64,15 +65,21 @@ class Comparison(Data):
     pairs: tuple[Pair, ...] = Field(default=())
 
 
+FOLDER = "similar"
+
+
 def comparison_file(course_root: Path, lab: str) -> Path:
     """Where the result stands."""
-    return course_root / "similar" / f"{lab}.json"
+    return course_root / FOLDER / f"{lab}.json"
 
 
 def read_comparison(course_root: Path, lab: str) -> Comparison | None:
     """The last result; None where there is none that this version can read."""
+    file = inside(course_root, FOLDER, f"{lab}.json")
+    if file is None:
+        return None
     try:
-        found = Comparison.model_validate_json(comparison_file(course_root, lab).read_text("utf-8"))
+        found = Comparison.model_validate_json(file.read_text("utf-8"))
     except (OSError, ValueError):
         return None
     return found if found.version == VERSION else None

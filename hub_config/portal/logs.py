@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from grader.course_files import inside
 from grader.records.state import find_course
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
@@ -42,11 +43,8 @@ def log_page(visit: SignedIn, course: str, lab: str, learner: str) -> HTMLRespon
 
 def log_file(courses: Path | None, course: str, lab: str, learner: str) -> Path | None:
     """Where the log of a submission stands, where there is one; links are not followed."""
-    if courses is None or not learner or learner in (".", "..") or "/" in learner or "\0" in learner:
-        return None
-    file = courses / course / "logs" / learner / f"{lab}.log"
-    plain = file.is_file() and not file.is_symlink() and not file.parent.is_symlink()
-    return file if plain else None
+    file = None if courses is None else inside(courses, course, "logs", learner, f"{lab}.log")
+    return file if file is not None and file.is_file() else None
 
 
 def read_log(courses: Path | None, course: str, lab: str, learner: str) -> Log | None:

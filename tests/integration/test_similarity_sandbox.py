@@ -140,6 +140,12 @@ def test_the_whole_way_from_receipts_to_pairs(classroom: Classroom) -> None:
     assert len(kept) == 3, "a receipt's files never change: its fingerprint is made once"
     assert not (classroom.root / "submitted").exists(), "comparing does not touch what is being graded"
 
+    comparison_file(classroom.root, LAB).rename(classroom.root / "elsewhere.json")
+    comparison_file(classroom.root, LAB).symlink_to(classroom.root / "elsewhere.json")
+    with pytest.raises(UserError):
+        compare_lab(classroom.root, COURSE, LAB)
+    comparison_file(classroom.root, LAB).unlink()
+
     # A result of another version, or a broken one, is none.
     comparison_file(classroom.root, LAB).write_text(json.dumps({"version": 0, "lab": LAB, "receipts": {}}))
     assert read_comparison(classroom.root, LAB) is None

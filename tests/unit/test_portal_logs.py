@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from test_portal_world import COURSE, PREFIX, SCRIPT, World, seeded_records, world
 
+from grader.similarity.result import Comparison, comparison_file, read_comparison
 from hub_config.portal.logs import MOST_BYTES, log_file, read_log
 
 LAB = f"{PREFIX}class/{COURSE}/labs/rough-cut"
@@ -76,3 +77,13 @@ def test_links_and_pipes_are_not_opened(tmp_path: Path) -> None:
     for lab, learner in (("linked", "ann"), ("pipe", "ann"), ("real", "bob"), ("real", "../logs/ann")):
         assert read_log(tmp_path, "c", lab, learner) is None, (lab, learner)
     assert log_file(tmp_path, "c", "real", "ann") is not None
+    # An instructor's server can write the course's folder: it must not open another course's.
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "logs").symlink_to(logs)
+    (tmp_path / "mine" / "similar").symlink_to(tmp_path / "c" / "similar")
+    assert read_log(tmp_path, "mine", "real", "ann") is None
+    theirs = comparison_file(tmp_path / "c", "real")
+    theirs.parent.mkdir()
+    theirs.write_text(Comparison(lab="real", receipts={}).model_dump_json())
+    assert read_comparison(tmp_path / "c", "real") is not None
+    assert read_comparison(tmp_path / "mine", "real") is None
