@@ -6,10 +6,13 @@ receipt's files never change. What came of it is bound to the receipts that were
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +35,45 @@ def compare_lab(
     report: Callable[[Progress], None] = lambda _progress: None,
 ) -> Summary:  # fmt: skip
     """Compare the newest submissions of a lab with each other and write what is worth a look."""
-    if inside(root, FOLDER, f"{lab}.json") is None or inside(root, FOLDER, "prints", lab) is None:
-        raise UserError(
-            f"과정의 {FOLDER} 폴더가 다른 곳으로 연결되어 있습니다. 연결을 지우고 다시 시도하세요.",
-            f"the course's folder {FOLDER} is a link to somewhere else; remove the link and try again",
-        )
     spec = read_spec(root / "release" / lab)
     wanted = [Wanted(path=one.path, kind=one.kind) for one in spec.deliverables]
-    with RecordsClient() as records:
+    with _alone(root, lab) as reading, RecordsClient() as records:
         receipts = _newest(records, course, lab)
-        maker = _Maker(root, course, lab, wanted, spec.lang, records)
+        maker = _Maker(root, course, lab, wanted, spec.lang, records, reading)
         report(Progress(done=0, failed=0, total=len(receipts)))
         prints = maker.all_of(list(receipts.values()), workers or os.cpu_count() or 1, report)
-    material = material_of(root / "release" / lab, spec.lang)
-    unread = [Unread(learner=p.learner, path=x.path, problem=x.problem) for p in prints for x in p.parts if x.problem]
-    comparison = Comparison(
-        lab=lab, receipts={p.learner: p.receipt for p in prints}, unread=tuple(unread),
-        pairs=tuple(find_pairs(prints, material)),
-    )  # fmt: skip
-    _write(comparison_file(root, lab), comparison.model_dump_json())
+        pairs = find_pairs(prints, material_of(root / "release" / lab, spec.lang))
+        unread = [
+            Unread(learner=p.learner, path=x.path, problem=x.problem) for p in prints for x in p.parts if x.problem
+        ]
+        compared = {p.learner: p.receipt for p in prints}
+        comparison = Comparison(lab=lab, receipts=compared, unread=tuple(unread), pairs=tuple(pairs))
+        _write(comparison_file(root, lab), comparison.model_dump_json())
     return Summary(graded=len(prints), failed=len(receipts) - len(prints), unchanged=0)
+
+
+@contextmanager
+def _alone(root: Path, lab: str) -> Iterator[Path]:
+    """One comparison of a lab at a time, with a folder to read in; what a killed one left there goes first."""
+    for parts in ((f"{lab}.json",), ("prints", lab), ("reading", lab), (f".{lab}.lock",)):
+        if inside(root, FOLDER, *parts) is None:
+            raise UserError(
+                f"과정의 {FOLDER} 폴더가 다른 곳으로 연결되어 있습니다. 연결을 지우고 다시 시도하세요.",
+                f"the course's folder {FOLDER} is a link to somewhere else; remove the link and try again",
+            )
+    reading = root / FOLDER / "reading" / lab
+    reading.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / FOLDER / f".{lab}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"실습 {lab}의 제출물을 이미 비교하고 있습니다. 끝난 뒤 다시 시도하세요.",
+                f"lab {lab} is being compared already; try again when that is done",
+            ) from None
+        for left in reading.iterdir():
+            shutil.rmtree(left)
+        yield reading
 
 
 def _newest(records: RecordsClient, course: str, lab: str) -> dict[str, dict[str, Any]]:
@@ -65,10 +87,11 @@ class _Maker:
     """Makes the fingerprints of a lab's submissions, or takes those that were kept."""
 
     def __init__(
-        self, root: Path, course: str, lab: str, wanted: Sequence[Wanted], lang: str, records: RecordsClient
-    ) -> None:
+        self, root: Path, course: str, lab: str, wanted: Sequence[Wanted], lang: str, records: RecordsClient,
+        reading: Path,
+    ) -> None:  # fmt: skip
         self.kept, self.course = root / FOLDER / "prints" / lab, course
-        self.wanted, self.lang, self.records = wanted, lang, records
+        self.wanted, self.lang, self.records, self.reading = wanted, lang, records, reading
 
     def all_of(self, receipts: list[dict[str, Any]], workers: int, report: Callable[[Progress], None]) -> list[Print]:
         """Many at a time; one that fails is reported and holds up nobody else's."""
@@ -94,7 +117,7 @@ class _Maker:
         file = self.kept / f"{receipt['id']}.json"
         if (kept := self._kept(file)) is not None:
             return kept
-        with tempfile.TemporaryDirectory(prefix="similar-") as folder:
+        with tempfile.TemporaryDirectory(dir=self.reading) as folder:
             self._fetch(receipt, Path(folder))
             parts = parts_of(Path(folder), self.wanted, self.lang)
         made = Print(receipt=receipt["id"], learner=receipt["learner"], parts=parts)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -139,6 +140,17 @@ def test_the_whole_way_from_receipts_to_pairs(classroom: Classroom) -> None:
     kept = sorted((classroom.root / "similar" / "prints" / LAB).glob("*.json"))
     assert len(kept) == 3, "a receipt's files never change: its fingerprint is made once"
     assert not (classroom.root / "submitted").exists(), "comparing does not touch what is being graded"
+
+    # What a killed run left is gone with the next one, and two at a time are refused.
+    reading = classroom.root / "similar" / "reading" / LAB
+    assert list(reading.iterdir()) == []
+    (reading / "left" / "by").mkdir(parents=True)
+    with (classroom.root / "similar" / f".{LAB}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="already"):
+            compare_lab(classroom.root, COURSE, LAB)
+    compare_lab(classroom.root, COURSE, LAB)
+    assert list(reading.iterdir()) == []
 
     comparison_file(classroom.root, LAB).rename(classroom.root / "elsewhere.json")
     comparison_file(classroom.root, LAB).symlink_to(classroom.root / "elsewhere.json")

@@ -8,10 +8,12 @@
   const ASK_MS = 2000, FIRST_MS = 5000, SILENCE_MS = 30000;
 
   async function finish() {
-    const page = await fetch(location.href);
-    const fresh = new DOMParser().parseFromString(await page.text(), "text/html").getElementById("results");
-    const old = document.getElementById("results");
-    if (fresh && old) old.replaceWith(fresh);
+    try {
+      const page = await fetch(location.href);
+      const fresh = new DOMParser().parseFromString(await page.text(), "text/html").getElementById("results");
+      const old = document.getElementById("results");
+      if (fresh && old) old.replaceWith(fresh);
+    } catch { /* the reader has gone on to another page; the link to the results stays */ }
   }
 
   async function ask() {
