@@ -28,7 +28,7 @@ THRESHOLDS: dict[Kind, Threshold] = {
     # A structure has few values to choose from (roles, colours of the brief), so more is shared by chance than in prose.
     # A cut list is short: five cuts are fifteen values.
     "json": Threshold(0.60, 8),
-    # The same picture saved smaller keeps nine of ten marks; two drawings of one layout share about half.
+    # The same picture saved smaller keeps nine of ten marks; two drawings for one brief share about a third.
     "image": Threshold(0.75, 60),
     # All cut the same footage: frames of another cut are often near ones.
     "video": Threshold(0.80, 200),

@@ -67,6 +67,18 @@ def test_each_change_is_an_event_and_the_last_one_ends_the_stream(
     assert world.site.listeners.count == 0
 
 
+def test_a_page_brings_the_script_and_says_where_to_listen_and_where_to_ask(world: World) -> None:
+    teacher = world.browser("teacher")
+    for path in (LAB, f"{LAB}/similar"):
+        page = teacher.get(PREFIX + path).text
+        assert re.search(rf'<script src="{PREFIX}static/live.js\?\w+" defer></script>', page)
+        assert f'data-events="{PREFIX}{LAB}/run/events" data-part="{PREFIX}{LAB}/run"' in page
+        assert page.count('id="results"') == 1, "what is renewed when the run has ended"
+    script = teacher.get(f"{PREFIX}static/live.js")
+    assert "javascript" in script.headers["content-type"]
+    assert "setTimeout(ask" in script.text, "where no events come, the page asks"
+
+
 def test_without_a_run_the_stream_ends_at_once(world: World) -> None:
     assert [name for name, _ in told(world.browser("teacher").get(f"{PREFIX}{LAB}/run/events").text)] == ["end"]
 
