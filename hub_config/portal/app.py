@@ -26,8 +26,11 @@ from hub_config.portal import (
     instructor,
     labs_of_class,
     learner,
+    live,
+    logs,
     office,
     server,
+    similar,
 )
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
@@ -43,6 +46,9 @@ ROUTERS = (
     instructor.router,
     labs_of_class.router,
     deadlines.router,
+    live.router,
+    logs.router,
+    similar.router,
     office.router,
     ai_of_learner.router,
     ai_of_class.router,
