@@ -133,7 +133,7 @@ class _Run:
         """Write the grade of one submission, whole or not at all."""
         task = self._taken[job.learner]
         try:
-            cause = future.result()
+            cause = future.result() or ("broken_notebook" if job.note else "")
             with self._gradebook.judged_by_hand(self._marking.lab, job.learner, keep=job.before == task.submission):
                 self._marking.finish(job)
             grade = report_of(
