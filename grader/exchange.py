@@ -21,6 +21,7 @@ from grader.client import RecordsClient, Refusal
 from grader.engine.collect import collect, stamp_of
 from grader.feedback import Feedback
 from grader.gradebook import feedback_of, receipt_id, report_of
+from grader.late import late_percent
 from grader.records.blobs import Manifest, hash_file
 
 #: What is never handed in: nbgrader's own, editors' and the kernel's leftovers.
@@ -138,7 +139,8 @@ class List(Exchange, abc.ExchangeList):  # type: ignore[misc]
 class Collect(Exchange, abc.ExchangeCollect):  # type: ignore[misc]
     def copy_files(self) -> None:
         """Lay each learner's newest submission out where nbgrader looks for it."""
-        for learner in collect(self.client, Path(self.coursedir.root), self.course, self.lab):
+        rows = self.client.submissions(self.course, self.lab)
+        for learner in collect(self.client, Path(self.coursedir.root), self.course, self.lab, rows):
             self.log.info("Collected submission: %s %s", learner, self.lab)
 
 
@@ -159,12 +161,13 @@ class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[mi
         page = (
             Path(self.coursedir.format_path(self.coursedir.feedback_directory, learner, self.lab)) / f"{self.lab}.html"
         )
-        receipt = receipt_id(autograded) or receipt_id(folder)
+        graded = autograded if receipt_id(autograded) else folder
+        receipt = receipt_id(graded)
         if not receipt or not page.is_file():
             self.log.warning("No feedback to release for %s", learner)
             return
         with contextlib.suppress(MissingEntry):
-            report = report_of(gradebook, self.lab, learner, receipt)
+            report = report_of(gradebook, self.lab, learner, receipt, percent=late_percent(graded))
             self.client.call("POST", f"/courses/{self.course}/grades", json=report.model_dump(mode="json"))
             feedback: Feedback = feedback_of(gradebook, self.lab, learner, Path(self.coursedir.root), report)
             files = {"page": ("page.html", page.read_bytes()), "results": ("results.json", feedback.model_dump_json())}

@@ -1,4 +1,4 @@
-"""Reading nbgrader's gradebook: what it says of a submission, as the records and the learner need it."""
+"""nbgrader's gradebook: what it says of a submission, as the records and the learner need it, and its late penalties."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from grader.deadlines import taken_off
 from grader.engine.results import Results, results_file
 from grader.feedback import CriterionFeedback, Feedback
 from grader.records.work import CriterionPoints, GradeReport
@@ -27,8 +28,25 @@ def note_of(folder: Path) -> str:
     return str(json.loads(path.read_text("utf-8")).get("note", "")) if path.is_file() else ""
 
 
-def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = "") -> GradeReport:
-    """Read a submission's scores; final when no criterion waits for a person. MissingEntry where there is none."""
+def set_penalties(gradebook: Any, submission: Any, percent: int) -> float:
+    """Write what being late takes off a submission, as it is scored now, into the gradebook; give its points.
+
+    A share of the whole, laid on the notebooks by their scores, so that nbgrader's own sums agree with ours.
+    """
+    scores = [(notebook, sum(map(_score, notebook.grades))) for notebook in submission.notebooks]
+    whole = sum(score for _, score in scores)
+    off = taken_off(round(whole, 2), percent)
+    for notebook, score in scores:
+        notebook.late_submission_penalty = score * off / whole if off else None
+    gradebook.db.commit()
+    return off
+
+
+def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = "", percent: int = 0) -> GradeReport:
+    """Read a submission's scores, less what `percent` for being late takes off, and keep the gradebook's penalty equal.
+
+    Final when no criterion waits for a person. MissingEntry where there is no submission.
+    """
     submission = gradebook.find_submission(lab, learner)
     several = len(submission.notebooks) > 1
     criteria = tuple(
@@ -36,12 +54,15 @@ def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = 
         for notebook in submission.notebooks
         for grade in notebook.grades
     )
+    off = set_penalties(gradebook, submission, percent)
     return GradeReport(
         submission=receipt,
-        points=round(sum(_score(g) for notebook in submission.notebooks for g in notebook.grades), 2),
+        points=round(sum(_score(g) for notebook in submission.notebooks for g in notebook.grades) - off, 2),
         max_points=sum(criterion.max_points for criterion in criteria),
         final=all(criterion.points is not None for criterion in criteria),
         criteria=criteria,
+        late_percent=percent,
+        late_points=off,
         note=note,
     )
 
@@ -78,7 +99,8 @@ def feedback_of(gradebook: Any, lab: str, learner: str, course_root: Path, repor
         for criterion in manifest.criteria
     )
     return Feedback(submission=report.submission, points=report.points, max_points=report.max_points,
-                    final=report.final, criteria=rows, note=report.note)  # fmt: skip
+                    final=report.final, criteria=rows, late_percent=report.late_percent,
+                    late_points=report.late_points, note=report.note)  # fmt: skip
 
 
 def _comments(submission: Any) -> dict[str, str]:

@@ -98,6 +98,30 @@ def feedback(course: str, lab: str, as_json: bool) -> None:
     _finish(run, as_json)
 
 
+@main.command(
+    help="서로 비슷한 제출물을 찾습니다. 판정이 아닙니다 / find submissions that are alike: a place to look, never a verdict."
+)
+@click.argument("course")
+@click.argument("lab")
+@click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
+def similar(course: str, lab: str, as_json: bool) -> None:
+    from grader.similarity.compare import compare_lab
+    from grader.similarity.result import read_comparison
+
+    settings = _for_course(course, lab)
+    root = settings.course_root(course)
+    run = _with_progress(
+        as_json, lambda report: compare_lab(root, course, lab, workers=settings.grading_workers, report=report)
+    )
+    found = read_comparison(root, lab)
+    if not as_json and found is not None:
+        for pair in found.pairs:
+            alike = ", ".join(f"{part.path} {part.share:.0%}" for part in pair.parts if part.notable)
+            click.echo(f"{pair.first} · {pair.second}: {alike}")
+        say("살펴볼 곳일 뿐, 판정이 아닙니다.", "What is alike is a place to look, never a verdict.")
+    _finish(run, as_json)
+
+
 @main.group(help="내장 AI 모델 / the built-in AI models.")
 def model() -> None:
     """Models."""

@@ -74,13 +74,29 @@ class AiPolicy(Data):
 
 
 class LatePolicy(Data):
+    """What being late costs: nothing, a share of the points for each day, or that nothing is taken any more."""
+
+    policy: Literal["none", "percent", "refuse"] = "percent"
     percent_per_day: int = Field(default=10, ge=0, le=100)
-    at_most_days: int = Field(default=3, ge=0)
+    at_most_days: int = Field(default=3, ge=0, le=365, description="more days than these cost nothing more")
 
 
-class Due(Data):
-    days_after_release: int = Field(default=3, ge=0)
+class Terms(Data):
+    """The terms of handing in: what counts as late, what that costs, and how often one may hand in."""
+
+    grace_minutes: int = Field(default=10, ge=0, le=1440, description="late by at most this is in time")
     late: LatePolicy = LatePolicy()
+    attempts: int = Field(default=0, ge=0, le=1000, description="submissions that are taken; 0 takes any number")
+
+
+class Due(Terms):
+    """When a lab is due, and its terms."""
+
+    days_after_release: int = Field(default=3, ge=0)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(grace_minutes=self.grace_minutes, late=self.late, attempts=self.attempts)
 
 
 class Limits(Data):

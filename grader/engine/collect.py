@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from grader.client import RecordsClient
 from grader.gradebook import RECEIPT, receipt_id
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
+#: What is written beside a collected submission: the receipt, and the time for nbgrader.
+STAMP_FILE = "timestamp.txt"
+OURS = (RECEIPT, STAMP_FILE)
 MAX_NOTEBOOK_BYTES = 20_000_000
 
 
-def collect(client: RecordsClient, root: Path, course: str, lab: str) -> list[str]:
-    """Lay out each learner's newest submission that is not there yet; who was collected."""
-    newest = {receipt["learner"]: receipt for receipt in client.submissions(course, lab)}
+def collect(client: RecordsClient, root: Path, course: str, lab: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Lay out each learner's newest submission of these that is not there yet; who was collected."""
+    newest = {receipt["learner"]: receipt for receipt in rows}
     collected = []
     for learner, receipt in sorted(newest.items()):
         folder = root / "submitted" / learner / lab
@@ -39,9 +43,12 @@ def _lay_out(client: RecordsClient, root: Path, course: str, folder: Path, recei
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for file in receipt["files"]:
-        client.download(f"/courses/{course}/submissions/{receipt['id']}/files/{file['sha256']}", fresh / file["path"])
+        # A file or a folder with a name of ours would stand in the way of what the server says.
+        if file["path"].partition("/")[0] not in OURS:
+            path = f"/courses/{course}/submissions/{receipt['id']}/files/{file['sha256']}"
+            client.download(path, fresh / file["path"])
     note = mend(fresh, root / "release" / folder.name)
-    (fresh / "timestamp.txt").write_text(stamp_of(receipt), "utf-8")
+    (fresh / STAMP_FILE).write_text(stamp_of(receipt), "utf-8")
     (fresh / RECEIPT).write_text(json.dumps({**receipt, "note": note}), "utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)
@@ -53,6 +60,8 @@ def mend(folder: Path, released: Path, *, always: str = "") -> str:
     for source in sorted(released.glob("*.ipynb")):
         if problem := always or notebook_problem(folder / source.name):
             said.append(problem)
+            if (folder / source.name).is_dir():
+                shutil.rmtree(folder / source.name)
             (folder / source.name).unlink(missing_ok=True)
             shutil.copyfile(source, folder / source.name)
     return "; ".join(dict.fromkeys(said))

@@ -27,6 +27,7 @@ from grader.engine.marking import Job, Marking, in_root
 from grader.engine.open_gradebook import OpenGradebook, opened
 from grader.engine.progress import Progress, Report, Summary
 from grader.gradebook import RECEIPT, report_of
+from grader.late import late_percent, settle
 from grader.nbgrader_setup import course_api, course_config, problem_of
 from grader.records.queue import Taken, TaskResult
 
@@ -49,13 +50,16 @@ def grade_taken(root: Path, course: str, lab: str, kind: Kind, *, force: bool, r
     """The flow itself, with sandboxes that are getting ready."""
     holder, config = uuid.uuid4().hex, course_config(root, course)
     with RecordsClient() as records:
-        collect(records, root, course, lab)
+        rows = records.submissions(course, lab)
+        collect(records, root, course, lab, rows)
         # Who holds the lab's lock knows that an earlier run on this machine is gone.
         taken = records.claim(course, lab, holder, force=force, takeover=True)
         known = len(list((root / "submitted").glob(f"*/{lab}")))
         coursedir = CourseDirectory(config=config)
         try:
             with opened(coursedir.db_url, course) as gradebook, in_root(root):
+                settle(coursedir, course, lab, rows)
+                gradebook.commit()
                 marking = Marking(gradebook, coursedir, config, lab, kind.autograde)
                 return _Run(records, gradebook, marking, kind, course, taken, report).all(force, known - len(taken))
         finally:
@@ -129,10 +133,12 @@ class _Run:
         """Write the grade of one submission, whole or not at all."""
         task = self._taken[job.learner]
         try:
-            cause = future.result()
+            cause = future.result() or ("broken_notebook" if job.note else "")
             with self._gradebook.judged_by_hand(self._marking.lab, job.learner, keep=job.before == task.submission):
                 self._marking.finish(job)
-            grade = report_of(self._gradebook, self._marking.lab, job.learner, task.submission, job.note)
+            grade = report_of(
+                self._gradebook, self._marking.lab, job.learner, task.submission, job.note, late_percent(job.folder)
+            )
             self._gradebook.commit()
         except Exception as error:  # one submission must not stop the others
             self._gradebook.rollback()
@@ -182,6 +188,8 @@ class _Run:
 def release_feedback(root: Path, course: str, lab: str, *, report: Report = lambda _progress: None) -> Summary:
     """Make feedback of what is graded and hand it to the learners, with the scores as they stand in the gradebook."""
     api = course_api(root, course)
+    with RecordsClient() as records:
+        settle(api.coursedir, course, lab, records.submissions(course, lab))
     learners = sorted(folder.parent.name for folder in (root / "autograded").glob(f"*/{lab}"))
     done = failed = 0
     for learner in learners:

@@ -32,7 +32,7 @@ AUTOGRADE_NOTEBOOKS = (
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
+    "grader.late.LatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
     # Last, because an answer is compared with what was handed out.
     "nbconvert.preprocessors.sanitize.SanitizeHTML",

@@ -21,7 +21,7 @@ PLACES = (
     "nbgrader.preprocessors.overwritecells",
     "nbgrader.preprocessors.overwritekernelspec",
     "nbgrader.preprocessors.saveautogrades",
-    "nbgrader.preprocessors.latesubmissions",
+    "grader.late",
     "grader.engine.preprocessors",
 )
 BUSY_MILLISECONDS = 20_000

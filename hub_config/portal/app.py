@@ -22,11 +22,15 @@ from hub_config.portal import (
     ai_of_learner,
     ai_of_office,
     auth,
+    deadlines,
     instructor,
     labs_of_class,
     learner,
+    live,
+    logs,
     office,
     server,
+    similar,
 )
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
@@ -41,6 +45,10 @@ ROUTERS = (
     server.router,
     instructor.router,
     labs_of_class.router,
+    deadlines.router,
+    live.router,
+    logs.router,
+    similar.router,
     office.router,
     ai_of_learner.router,
     ai_of_class.router,

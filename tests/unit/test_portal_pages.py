@@ -32,6 +32,10 @@ WHO_MAY = [
     (f"{CLASS}/correct", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/deadline", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/run/events", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/log/mina", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/similar", {"teacher", "both"}),
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
     (f"{LEARN}/ai", {"mina", "eve"}),
@@ -60,6 +64,8 @@ def full(world: World) -> tuple[World, str]:
     world.grade(receipt)
     world.feedback(receipt, comment=f"좋아요 {SCRIPT}")
     world.attended("mina", FIRST)
+    world.log("mina", f"checks: {SCRIPT}")
+    world.compared(f"둘 다 {SCRIPT} 썼습니다.")
     return world, receipt
 
 
