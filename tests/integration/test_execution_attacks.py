@@ -211,7 +211,7 @@ tries = {{
  "write root": lambda: open("/left", "w"),
  "write dev": lambda: open("/dev/left", "w"),
  "device": lambda: os.mknod("/tmp/disk", 0o600 | 0o060000, os.makedev(8, 0)),
- "ptrace": lambda: __import__("ctypes").CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0 or 1 / 0,
+ "ptrace": lambda: __import__("ctypes").CDLL(None).ptrace(0x4206, os.getppid(), 0, 0) == 0 or 1 / 0,
  "namespace": lambda: __import__("ctypes").CDLL(None).unshare(0x10000000) == 0 or 1 / 0,
 }}
 for name, reach in tries.items():
