@@ -20,6 +20,7 @@ from typing import Any
 
 from nbgrader.api import Gradebook
 
+from grader import review
 from grader.engine.preprocessors import results_for
 from grader.engine.results import results_file
 from grader.exchange import RecordsClient
@@ -115,10 +116,13 @@ def _grade_one(api: Any, root: Path, course: str, lab: str, learner: str, checke
     """Grade one checked submission; give what went wrong, or nothing."""
     try:
         checked()
+        receipt = receipt_id(root / "submitted" / learner / lab) or ""
+        same = receipt_id(root / "autograded" / learner / lab) == receipt
+        judged = review.judged(root, lab, learner) if same else frozenset()
         problem = _autograde(api, root, lab, learner)
         if problem:
             return problem
-        receipt = receipt_id(root / "autograded" / learner / lab) or ""
+        review.let_stand(root, lab, learner, judged)
         with Gradebook(api.coursedir.db_url, course) as gradebook:
             grade = report_of(gradebook, lab, learner, receipt, _note(root, learner, lab))
         with RecordsClient() as records:

@@ -1,0 +1,214 @@
+"""A person's points and comments on a submission, in nbgrader's gradebook, so that formgrader shows the same.
+
+The rule: a save that rests on something older than what stands is refused with what stands, so that two graders never
+overwrite one another unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import (
+    Assignment,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+from labs.texts import UserError
+
+#: Formgrader and a running grading write to the same file.
+BUSY_SECONDS = 15
+MAX_COMMENT = 5_000
+
+
+class NotGraded(UserError):
+    """A submission that the gradebook does not have yet."""
+
+
+class BadJudgement(UserError):
+    """Points or a comment that cannot be taken."""
+
+
+class Stale(Exception):
+    """What a save rested on is no longer what stands."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(standing.criterion)
+        self.standing = standing
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A criterion that a person judges, as it stands in the gradebook."""
+
+    criterion: str
+    points: float | None
+    max_points: float
+    comment: str
+    waits: bool
+
+    @property
+    def version(self) -> str:
+        """What a save has to rest on: a hash of the points and the comment."""
+        said = json.dumps([self.criterion, self.points, self.comment], ensure_ascii=False)
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a person says of a criterion; points are `None` while they only comment."""
+
+    points: float | None
+    comment: str = ""
+
+
+class _Book(Gradebook):  # type: ignore[misc]
+    """The gradebook as it is: nbgrader's own constructor would make tables and a course where there are none."""
+
+    def __init__(self, file: Path) -> None:
+        self.engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+        self.db = scoped_session(sessionmaker(bind=self.engine))
+        self.course_id, self.authenticator = "", None
+
+
+@contextmanager
+def open_book(course_root: Path) -> Iterator[Any]:
+    """Open a course's gradebook; NotGraded where there is none."""
+    file = course_root / "gradebook.db"
+    # An instructor's server can write the folder, so a link may lead to any database of this machine.
+    if file.is_symlink() or not file.is_file():
+        raise _not_graded()
+    with _Book(file) as book:
+        yield book
+
+
+def standings(book: Any, lab: str, learner: str) -> tuple[Standing, ...]:
+    """Every criterion of a submission that a person judges, in the notebook's order."""
+    return tuple(_standing(name, grade, comment) for name, grade, comment in _judged(book, lab, learner))
+
+
+def waiting(book: Any, lab: str) -> Counter[str]:
+    """How many criteria of each graded learner wait for a person; 0 where none does."""
+    query = (
+        select(SubmittedAssignment.student_id, Grade.needs_manual_grade)
+        .select_from(Grade)
+        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .where(Assignment.name == lab)
+    )
+    found: Counter[str] = Counter()
+    for learner, waits in book.db.execute(query):
+        found[learner] += int(waits)
+    return found
+
+
+def save(
+    course_root: Path, lab: str, learner: str, criterion: str, said: Judgement, base: str
+) -> tuple[Standing, bool]:
+    """Write a judgement that rests on the version `base`; give what stands now, and whether that is new."""
+    with open_book(course_root) as book:
+        # The lock is taken before reading: what is compared is what will be written over.
+        book.db.execute(text("BEGIN IMMEDIATE"))
+        grade, comment = _find(book, lab, learner, criterion)
+        before = _standing(criterion, grade, comment)
+        if before.version != base:
+            raise Stale(before)
+        _check(said, before.max_points)
+        grade.manual_score = said.points
+        # An answer that was left empty has the machine's 0; a task has only a person's points.
+        grade.needs_manual_grade = said.points is None and (grade.auto_score is None or _is_task(grade))
+        if comment is None and said.comment:
+            comment = Comment(cell_id=grade.cell_id, notebook_id=grade.notebook_id)
+            book.db.add(comment)
+        if comment is not None:
+            comment.manual_comment = said.comment or None
+        after = _standing(criterion, grade, comment)
+        book.db.commit()
+        return after, after != before
+
+
+def judged(course_root: Path, lab: str, learner: str) -> frozenset[str]:
+    """The criteria to which a person gave points that stand, to be kept when the same submission is graded again."""
+    try:
+        with open_book(course_root) as book:
+            found = standings(book, lab, learner)
+    except NotGraded:
+        return frozenset()
+    return frozenset(one.criterion for one in found if one.points is not None and not one.waits)
+
+
+def let_stand(course_root: Path, lab: str, learner: str, criteria: frozenset[str]) -> None:
+    """Let the points of these criteria stand after the same submission was graded again: nobody has to look once more."""
+    if not criteria:
+        return
+    with open_book(course_root) as book:
+        for name, grade, _comment in _judged(book, lab, learner):
+            if name in criteria and grade.manual_score is not None:
+                grade.needs_manual_grade = False
+        book.db.commit()
+
+
+def _check(said: Judgement, max_points: float) -> None:
+    if said.points is not None and not (math.isfinite(said.points) and 0 <= said.points <= max_points):
+        raise BadJudgement(f"점수는 0부터 {max_points:g} 사이로 입력하세요.", f"Enter points from 0 to {max_points:g}.")
+    if len(said.comment) > MAX_COMMENT:
+        raise BadJudgement(
+            f"의견은 {MAX_COMMENT:,}자까지 쓸 수 있습니다.", f"Keep the comment within {MAX_COMMENT:,} characters."
+        )
+
+
+def _find(book: Any, lab: str, learner: str, criterion: str) -> tuple[Any, Any]:
+    for name, grade, comment in _judged(book, lab, learner):
+        if name == criterion:
+            return grade, comment
+    raise BadJudgement("사람이 채점하는 항목이 아닙니다.", "nobody judges this criterion by hand")
+
+
+def _judged(book: Any, lab: str, learner: str) -> Iterator[tuple[str, Any, Any]]:
+    """The grades that a person gives: tasks, answers, and what formgrader was used to change."""
+    try:
+        submission = book.find_submission(lab, learner)
+    except MissingEntry:
+        raise _not_graded() from None
+    for notebook in submission.notebooks:
+        answers = {cell.name for cell in notebook.notebook.solution_cells}
+        comments = {comment.name: comment for comment in notebook.comments}
+        for grade in notebook.grades:
+            if _is_task(grade) or grade.name in answers or grade.needs_manual_grade or grade.manual_score is not None:
+                # A grade_id is unique in its notebook only.
+                name = grade.name if notebook.name == lab else f"{notebook.name}:{grade.name}"
+                yield name, grade, comments.get(grade.name)
+
+
+def _standing(name: str, grade: Any, comment: Any) -> Standing:
+    untouched = grade.manual_score is None and not _is_task(grade)
+    points = grade.auto_score if untouched else grade.manual_score
+    said = (comment.manual_comment or "") if comment is not None else ""
+    shown = None if points is None else float(points)
+    return Standing(name, shown, float(grade.max_score), said, bool(grade.needs_manual_grade))
+
+
+def _is_task(grade: Any) -> bool:
+    return bool(grade.cell.type == "TaskCell")
+
+
+def _not_graded() -> NotGraded:
+    return NotGraded(
+        "아직 채점하지 않은 제출물입니다. 실습 화면에서 먼저 채점하기를 누르세요.",
+        "This submission is not graded yet: press Grade on the lab's page first.",
+    )
