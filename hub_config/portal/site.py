@@ -81,8 +81,8 @@ class Site:
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
-        parts = ((HERE / "static" / "portal.css").read_bytes(), self.settings.htmx_file.read_bytes())
-        self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+        files = (HERE / "static" / "portal.css", HERE / "static" / "desk.js", self.settings.htmx_file)
+        self.version = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 @cache
