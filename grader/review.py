@@ -9,34 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import (
-    Assignment,
-    Comment,
-    Grade,
-    Gradebook,
-    MissingEntry,
-    SubmittedAssignment,
-    SubmittedNotebook,
-)
-from sqlalchemy import create_engine, select, text
-from sqlalchemy.orm import scoped_session, sessionmaker
+from nbgrader.api import Comment, MissingEntry
+from sqlalchemy import text
 
+from grader.gradebook import NotGraded, not_graded, open_book
 from labs.texts import UserError
 
-#: Formgrader and a running grading write to the same file.
-BUSY_SECONDS = 15
 MAX_COMMENT = 5_000
-
-
-class NotGraded(UserError):
-    """A submission that the gradebook does not have yet."""
 
 
 class BadJudgement(UserError):
@@ -60,6 +44,7 @@ class Standing:
     max_points: float
     comment: str
     waits: bool
+    by_machine: bool = False
 
     @property
     def version(self) -> str:
@@ -76,45 +61,9 @@ class Judgement:
     comment: str = ""
 
 
-class _Book(Gradebook):  # type: ignore[misc]
-    """The gradebook as it is: nbgrader's own constructor would make tables and a course where there are none."""
-
-    def __init__(self, file: Path) -> None:
-        self.engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
-        self.db = scoped_session(sessionmaker(bind=self.engine))
-        self.course_id, self.authenticator = "", None
-
-
-@contextmanager
-def open_book(course_root: Path) -> Iterator[Any]:
-    """Open a course's gradebook; NotGraded where there is none."""
-    file = course_root / "gradebook.db"
-    # An instructor's server can write the folder, so a link may lead to any database of this machine.
-    if file.is_symlink() or not file.is_file():
-        raise _not_graded()
-    with _Book(file) as book:
-        yield book
-
-
 def standings(book: Any, lab: str, learner: str) -> tuple[Standing, ...]:
     """Every criterion of a submission that a person judges, in the notebook's order."""
     return tuple(_standing(name, grade, comment) for name, grade, comment in _judged(book, lab, learner))
-
-
-def waiting(book: Any, lab: str) -> Counter[str]:
-    """How many criteria of each graded learner wait for a person; 0 where none does."""
-    query = (
-        select(SubmittedAssignment.student_id, Grade.needs_manual_grade)
-        .select_from(Grade)
-        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
-        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-        .where(Assignment.name == lab)
-    )
-    found: Counter[str] = Counter()
-    for learner, waits in book.db.execute(query):
-        found[learner] += int(waits)
-    return found
 
 
 def save(
@@ -184,7 +133,7 @@ def _judged(book: Any, lab: str, learner: str) -> Iterator[tuple[str, Any, Any]]
     try:
         submission = book.find_submission(lab, learner)
     except MissingEntry:
-        raise _not_graded() from None
+        raise not_graded() from None
     for notebook in submission.notebooks:
         answers = {cell.name for cell in notebook.notebook.solution_cells}
         comments = {comment.name: comment for comment in notebook.comments}
@@ -200,15 +149,9 @@ def _standing(name: str, grade: Any, comment: Any) -> Standing:
     points = grade.auto_score if untouched else grade.manual_score
     said = (comment.manual_comment or "") if comment is not None else ""
     shown = None if points is None else float(points)
-    return Standing(name, shown, float(grade.max_score), said, bool(grade.needs_manual_grade))
+    by_machine = untouched and shown is not None
+    return Standing(name, shown, float(grade.max_score), said, bool(grade.needs_manual_grade), by_machine)
 
 
 def _is_task(grade: Any) -> bool:
     return bool(grade.cell.type == "TaskCell")
-
-
-def _not_graded() -> NotGraded:
-    return NotGraded(
-        "아직 채점하지 않은 제출물입니다. 실습 화면에서 먼저 채점하기를 누르세요.",
-        "This submission is not graded yet: press Grade on the lab's page first.",
-    )

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from grader import review
 from grader.engine.results import Results, results_file
+from grader.gradebook import NotGraded, open_book
 from grader.records import reviews
 from grader.records.models import Event
 from grader.records.work import Receipt
-from grader.review import BadJudgement, NotGraded, Standing
+from grader.review import BadJudgement, Standing
 from hub_config.portal.desk_text import MOST_CHARACTERS, Shown
 from hub_config.portal.desk_work import Desk, safe_file
 from labs.checks import CriterionResult
@@ -63,7 +64,7 @@ def judged(desk: Desk, receipt: Receipt) -> list[Judged]:
     if desk.graded(receipt.learner) != receipt.id:
         return []
     try:
-        with review.open_book(desk.root) as book:
+        with open_book(desk.root) as book:
             found = review.standings(book, desk.row.lab_id, receipt.learner)
     except NotGraded:
         return []

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from grader import review
-from grader.gradebook import report_of
+from grader.gradebook import open_book, report_of
 from grader.records import journal, reviews, work
 from grader.records.db import writing
 from grader.records.work import Receipt
@@ -52,7 +52,7 @@ def _report(visit: Visit, desk: Desk, receipt: Receipt, criterion: str, said: Ju
     """Write the judgement and the grade that comes of it into the records."""
     who, now = visit.who.name, visit.now
     # The gradebook is read while the records' lock is held, so that of two who save at once the last reports both.
-    with writing(visit.site.engine) as session, review.open_book(desk.root) as book:
+    with writing(visit.site.engine) as session, open_book(desk.root) as book:
         if said is not None:
             reviews.record(
                 session, receipt, criterion, points=said.points, comment=said.comment, actor=who, now=now
@@ -79,7 +79,12 @@ def _answer(
     with visit.records() as session:
         desk = open_desk(visit, session, course, lab)
         if asked_by_script:
-            return _standing(desk, judged_one(desk, receipt, criterion), form.base if typed else "", typed, status)
+            try:
+                one = judged_one(desk, receipt, criterion)
+            except BadJudgement:
+                # Taking back what formgrader had changed leaves the machine's points, and nothing to judge.
+                return Response(status_code=204, headers={"HX-Refresh": "true"})
+            return _standing(desk, one, form.base if typed else "", typed, status)
         return submission_page(desk, receipt, form.show, typed={criterion: typed} if typed else {}, status=status)
 
 

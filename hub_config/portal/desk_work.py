@@ -10,13 +10,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from grader import review
-from grader.gradebook import receipt_id
+from grader.gradebook import NotGraded, open_book, receipt_id, waiting_by_learner
 from grader.records import journal, reviews, work
 from grader.records.models import CourseLab, Event, Person
 from grader.records.state import find_course
 from grader.records.work import Receipt, UnknownWork
-from grader.review import NotGraded
 from hub_config.portal.desk_names import Veil, code
 from hub_config.portal.i18n import N_
 from hub_config.portal.site import Visit
@@ -106,8 +104,8 @@ class Desk:
 
     def _waiting(self) -> Counter[str]:
         try:
-            with review.open_book(self.root) as book:
-                return review.waiting(book, self.row.lab_id)
+            with open_book(self.root) as book:
+                return waiting_by_learner(book, self.row.lab_id)
         except NotGraded:
             return Counter()
 

@@ -148,6 +148,7 @@ def test_two_graders_see_each_other_and_nothing_typed_is_wiped(served: Served) -
     one.locator(f"#c-{TASK}-1").check()
     notice = two.locator("form.judge", has=two.locator(f"#c-{TASK}")).get_by_role("alert").first
     expect(notice).to_contain_text("teacher 님이 8점을 주었습니다.", timeout=10_000)
+    expect(notice).to_be_in_viewport()
     expect(two.locator(f"#c-{TASK}-comment")).to_have_value("쓰는 중")
     assert served.desk.in_gradebook() == (8, False, None), "what the second typed did not overwrite it"
     notice.get_by_role("button", name="내 것으로 저장").click()
@@ -172,6 +173,9 @@ def test_an_error_stays_visible_and_what_was_typed_stays(served: Served) -> None
     page.keyboard.press("Control+Enter")
     expect(failed).to_be_hidden()
     assert served.desk.in_gradebook()[0] == 6
+    page.locator(f"#c-{TASK}-comment").type("쉬는 동안")
+    page.wait_for_timeout(4_000)
+    assert served.desk.in_gradebook()[2] == "쉬는 동안", "a pause in typing saves too"
 
 
 @pytest.mark.parametrize("defended", [True, False])

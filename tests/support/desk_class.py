@@ -12,7 +12,7 @@ from small_gradebook import ANSWER, make_gradebook
 
 from grader import review
 from grader.engine.results import Results, results_file
-from grader.gradebook import RECEIPT, report_of
+from grader.gradebook import RECEIPT, open_book, report_of
 from grader.records import work
 from grader.records.blobs import manifest_of
 from grader.records.db import reading, writing
@@ -76,7 +76,7 @@ class DeskClass:
         path = results_file(self.root, learner, LAB)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(results.model_dump_json())
-        with review.open_book(self.root) as book:
+        with open_book(self.root) as book:
             for grade in book.find_submission(LAB, learner).notebooks[0].grades:
                 grade.needs_manual_grade = grade.auto_score is None
             book.db.commit()
@@ -100,5 +100,5 @@ class DeskClass:
             return grade.manual_score, grade.needs_manual_grade, comment.manual_comment if comment else None
 
     def standing(self, learner: str = "mina", criterion: str = TASK) -> review.Standing:
-        with review.open_book(self.root) as book:
+        with open_book(self.root) as book:
             return next(one for one in review.standings(book, LAB, learner) if one.criterion == criterion)

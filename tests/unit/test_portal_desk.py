@@ -25,6 +25,7 @@ from hub_config.portal import desk_files, site
 from hub_config.portal.desk_media import media_type, webvtt
 from hub_config.portal.desk_names import Veil, code
 from hub_config.portal.desk_text import MOST_CHARACTERS, drafts_of, text_of
+from hub_config.portal.security import Session
 
 DESK = f"class/{COURSE}/labs/{LAB}/desk"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
@@ -166,13 +167,46 @@ def test_a_page_is_told_what_another_grader_saved_and_else_nothing(waiting: tupl
 
 def test_formgraders_change_shows_as_formgraders(waiting: tuple[DeskClass, str]) -> None:
     desk, submission = waiting
+    seen = desk.standing().version
     save(desk, submission, level="6")
     with desk.book() as book:
         book.find_grade(TASK, LAB, LAB, "mina").manual_score = 5
         book.db.commit()
+    assert "formgrader에서 바뀌었습니다." in save(desk, submission, version=seen, level="8").text
     shown = page(desk, f"/{submission}").text
     assert "formgrader에서 입력" in shown
     assert 'value="5"' in shown
+
+
+def test_what_formgrader_changed_of_the_machines_points_can_be_confirmed_or_taken_back(
+    waiting: tuple[DeskClass, str],
+) -> None:
+    desk, submission = waiting
+    assert 'criteria/plays"' not in page(desk, f"/{submission}").text
+    with desk.book() as book:
+        book.find_grade("plays", LAB, LAB, "mina").manual_score = 2
+        book.db.commit()
+    assert 'criteria/plays"' in page(desk, f"/{submission}").text
+    csrf = desk.world.site.seals.csrf(Session("token-teacher", "session-teacher"))
+    form = {"csrf": csrf, "version": desk.standing(criterion="plays").version, "other": ""}
+    answer = desk.world.browser("teacher").post(
+        f"{PREFIX}{DESK}/{submission}/criteria/plays", data=form, headers={"origin": "http://portal.test", **HX}
+    )
+    assert (answer.status_code, answer.headers["hx-refresh"]) == (204, "true")
+    assert desk.in_gradebook(criterion="plays")[:2] == (None, False)
+    assert state(desk)[1] == 50, "the machine's points again"
+
+
+def test_an_answer_left_empty_has_the_machines_points_and_may_get_a_persons(waiting: tuple[DeskClass, str]) -> None:
+    desk, submission = waiting
+    with desk.book() as book:
+        grade = book.find_grade(ANSWER, LAB, LAB, "mina")
+        grade.auto_score, grade.needs_manual_grade = 0, False
+        book.db.commit()
+    assert "답을 쓰지 않음" in page(desk, f"/{submission}").text
+    save(desk, submission, ANSWER, other="0", comment="다음에는 꼭 써 보세요.")
+    assert desk.in_gradebook(criterion=ANSWER) == (0, False, "다음에는 꼭 써 보세요.")
+    assert "답을 쓰지 않음" not in page(desk, f"/{submission}").text
 
 
 def test_points_of_an_earlier_submission_are_kept_and_marked(waiting: tuple[DeskClass, str]) -> None:

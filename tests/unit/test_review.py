@@ -12,7 +12,8 @@ from nbgrader.api import Gradebook
 from small_gradebook import ANSWER, TASK, make_gradebook
 
 from grader import review
-from grader.review import BadJudgement, Judgement, NotGraded, Stale
+from grader.gradebook import NotGraded, open_book, waiting_by_learner
+from grader.review import BadJudgement, Judgement, Stale
 
 LAB, ANN = "rough-cut", "ann"
 
@@ -24,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def standing(root: Path, criterion: str = TASK) -> review.Standing:
-    with review.open_book(root) as book:
+    with open_book(root) as book:
         return next(one for one in review.standings(book, LAB, ANN) if one.criterion == criterion)
 
 
@@ -36,11 +37,11 @@ def grade_of(root: Path, criterion: str = TASK) -> tuple[Any, ...]:
 
 
 def test_what_a_person_judges_is_told_from_what_the_machine_judged(root: Path) -> None:
-    with review.open_book(root) as book:
+    with open_book(root) as book:
         found = {one.criterion: one for one in review.standings(book, LAB, ANN)}
         assert set(found) == {TASK, ANSWER}
         assert all(one.waits and one.points is None for one in found.values())
-        assert review.waiting(book, LAB) == {"ann": 2, "bob": 2}
+        assert waiting_by_learner(book, LAB) == {"ann": 2, "bob": 2}
 
 
 def test_a_save_is_what_formgrader_shows_and_formgraders_is_what_the_desk_shows(root: Path) -> None:
@@ -53,8 +54,8 @@ def test_a_save_is_what_formgrader_shows_and_formgraders_is_what_the_desk_shows(
         book.find_grade(TASK, LAB, LAB, ANN).manual_score = 3
         book.db.commit()
     assert standing(root).points == 3
-    with review.open_book(root) as book:
-        assert review.waiting(book, LAB)["ann"] == 1
+    with open_book(root) as book:
+        assert waiting_by_learner(book, LAB)["ann"] == 1
 
 
 def test_points_can_be_taken_back_and_a_comment_alone_leaves_it_waiting(root: Path) -> None:
@@ -128,13 +129,13 @@ def test_a_gradebook_in_use_is_waited_for(root: Path) -> None:
 
 
 def test_no_gradebook_no_submission_and_a_link_to_another_database(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(NotGraded), review.open_book(tmp_path / "nowhere"):
+    with pytest.raises(NotGraded), open_book(tmp_path / "nowhere"):
         pass
-    with review.open_book(root) as book, pytest.raises(NotGraded):
+    with open_book(root) as book, pytest.raises(NotGraded):
         review.standings(book, LAB, "nobody")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "gradebook.db").symlink_to(root / "gradebook.db")
-    with pytest.raises(NotGraded), review.open_book(tmp_path / "other"):
+    with pytest.raises(NotGraded), open_book(tmp_path / "other"):
         pass
 
 
@@ -142,7 +143,7 @@ def test_points_of_the_same_submission_stand_when_it_is_graded_again(root: Path)
     review.save(root, LAB, ANN, TASK, Judgement(9), standing(root).version)
     kept = review.judged(root, LAB, ANN)
     assert kept == {TASK}
-    with review.open_book(root) as book:
+    with open_book(root) as book:
         for grade in book.find_submission(LAB, ANN).notebooks[0].grades:
             grade.needs_manual_grade = True
         book.db.commit()

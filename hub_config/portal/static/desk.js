@@ -111,6 +111,13 @@
     else leaving = null;
     if (leaving && !forms().some((one) => isDirty(one) || (one !== form && isBusy(one)))) location.assign(leaving);
   });
+  // Somebody who types at the end of a form sees that another was faster.
+  document.addEventListener("htmx:afterSettle", () => {
+    document.querySelectorAll(".judge .notice[role=alert]:not([hidden], .told)").forEach((notice) => {
+      notice.classList.add("told");
+      notice.scrollIntoView({ block: "nearest" });
+    });
+  });
   document.addEventListener("htmx:validation:halted", (event) => {
     leaving = null;
     if (isJudge(event.detail.elt)) event.detail.elt.reportValidity();
