@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from grader.records.models import Person
 from grader.records.state import learner_state
 from hub_config.portal import desk_files, site
 from hub_config.portal.desk_media import media_type, webvtt
-from hub_config.portal.desk_names import Veil, code
+from hub_config.portal.desk_names import VEIL, Veil, code
 from hub_config.portal.desk_text import MOST_CHARACTERS, drafts_of, text_of
 from hub_config.portal.security import Session
 
@@ -535,5 +537,12 @@ def test_a_name_is_taken_out_of_text_and_other_words_stay() -> None:
     assert (
         veil("김미나가 Mina@x.kr로 terminal을 열고 밥을 jun_2와") == "○○○가 ○○○@○○○.kr로 terminal을 열고 밥을 jun_2와"
     )
-    assert veil("김미나".encode().decode()) == "○○○"
+    assert veil(unicodedata.normalize("NFD", "김미나")) == "○○○", "as a Mac writes it"
     assert Veil({})("김미나") == "김미나"
+
+
+def test_taking_a_whole_classs_names_out_of_a_long_text_is_quick() -> None:
+    veil = Veil({f"learner{n}": f"훈련생{n}" for n in range(200)})
+    began = time.monotonic()
+    assert VEIL in veil("편집 초안을 훈련생17이 검토했습니다. " * 10_000)
+    assert time.monotonic() - began < 1
