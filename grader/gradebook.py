@@ -79,6 +79,22 @@ def receipt_id(folder: Path) -> str | None:
     return str(json.loads(path.read_text("utf-8"))["id"]) if path.is_file() else None
 
 
+def graded_submission(course_root: Path, lab: str, learner: str) -> str | None:
+    """The submission of a learner that the gradebook has, or is being given; None where that cannot be told."""
+    receipt = safe_file(course_root, "autograded", learner, lab, RECEIPT)
+    try:
+        return receipt_id(receipt.parent) if receipt else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def safe_file(root: Path, *parts: str) -> Path | None:
+    """A file of the course's folder; None for one that is not there, or that a link leads out of the folder."""
+    found = root.joinpath(*parts)
+    inside = found.is_file() and found.resolve().is_relative_to(root.resolve())
+    return found if inside else None
+
+
 def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = "") -> GradeReport:
     """Read a submission's scores; final when no criterion waits for a person. MissingEntry where there is none."""
     submission = gradebook.find_submission(lab, learner)

@@ -17,7 +17,7 @@ from typing import Any
 from nbgrader.api import Comment, MissingEntry
 from sqlalchemy import text
 
-from grader.gradebook import NotGraded, not_graded, open_book
+from grader.gradebook import NotGraded, graded_submission, not_graded, open_book
 from labs.texts import UserError
 
 MAX_COMMENT = 5_000
@@ -67,12 +67,15 @@ def standings(book: Any, lab: str, learner: str) -> tuple[Standing, ...]:
 
 
 def save(
-    course_root: Path, lab: str, learner: str, criterion: str, said: Judgement, base: str
+    course_root: Path, lab: str, learner: str, criterion: str, said: Judgement, base: str, *, submission: str
 ) -> tuple[Standing, bool]:
-    """Write a judgement that rests on the version `base`; give what stands now, and whether that is new."""
+    """Write a judgement of a submission that rests on the version `base`; give what stands now, and whether it is new."""
     with open_book(course_root) as book:
         # The lock is taken before reading: what is compared is what will be written over.
         book.db.execute(text("BEGIN IMMEDIATE"))
+        # Grading lays the receipt out before it writes, so a newer submission's criteria wait again after this.
+        if graded_submission(course_root, lab, learner) != submission:
+            raise not_this_one()
         grade, comment = _find(book, lab, learner, criterion)
         before = _standing(criterion, grade, comment)
         if before.version != base:
@@ -112,6 +115,14 @@ def let_stand(course_root: Path, lab: str, learner: str, criteria: frozenset[str
         book.db.commit()
 
 
+def not_this_one() -> BadJudgement:
+    """The refusal of a criterion or a submission that cannot be judged now."""
+    return BadJudgement(
+        "지금은 채점할 수 없습니다. 새 제출물이 채점되었는지 확인하세요.",
+        "This cannot be judged now: look whether a newer submission was graded.",
+    )
+
+
 def _check(said: Judgement, max_points: float) -> None:
     if said.points is not None and not (math.isfinite(said.points) and 0 <= said.points <= max_points):
         raise BadJudgement(f"점수는 0부터 {max_points:g} 사이로 입력하세요.", f"Enter points from 0 to {max_points:g}.")
@@ -125,7 +136,7 @@ def _find(book: Any, lab: str, learner: str, criterion: str) -> tuple[Any, Any]:
     for name, grade, comment in _judged(book, lab, learner):
         if name == criterion:
             return grade, comment
-    raise BadJudgement("사람이 채점하는 항목이 아닙니다.", "nobody judges this criterion by hand")
+    raise not_this_one()
 
 
 def _judged(book: Any, lab: str, learner: str) -> Iterator[tuple[str, Any, Any]]:

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from grader import review
 from grader.engine.results import Results, results_file
-from grader.gradebook import NotGraded, open_book
+from grader.gradebook import NotGraded, open_book, safe_file
 from grader.records import reviews
 from grader.records.models import Event
 from grader.records.work import Receipt
-from grader.review import BadJudgement, Standing
+from grader.review import Standing
 from hub_config.portal.desk_text import MOST_CHARACTERS, Shown
-from hub_config.portal.desk_work import Desk, safe_file
+from hub_config.portal.desk_work import Desk
 from labs.checks import CriterionResult
 from labs.manifest import Criterion, Level
 
@@ -82,10 +82,7 @@ def judged_one(desk: Desk, receipt: Receipt, criterion: str) -> Judged:
     for one in judged(desk, receipt):
         if one.id == criterion:
             return one
-    raise BadJudgement(
-        "지금은 채점할 수 없습니다. 새 제출물이 채점되었는지 확인하세요.",
-        "This cannot be judged now: look whether a newer submission was graded.",
-    )
+    raise review.not_this_one()
 
 
 def machine_results(desk: Desk, receipt: Receipt) -> list[tuple[Criterion, CriterionResult]]:

@@ -38,7 +38,7 @@ def save(
         judged_one(desk, receipt, criterion)
     try:
         said = form.judgement()
-        _, new = review.save(root, lab, receipt.learner, criterion, said, form.base)
+        _, new = review.save(root, lab, receipt.learner, criterion, said, form.base, submission=receipt.id)
     except Stale:
         typed, status = Typed(form, stale=True), 409
     except BadJudgement as wrong:

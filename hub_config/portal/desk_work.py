@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from grader.gradebook import NotGraded, open_book, receipt_id, waiting_by_learner
+from grader.gradebook import NotGraded, graded_submission, open_book, waiting_by_learner
 from grader.records import journal, reviews, work
 from grader.records.models import CourseLab, Event, Person
 from grader.records.state import find_course
@@ -82,11 +82,7 @@ class Desk:
 
     def graded(self, learner: str) -> str | None:
         """The submission of a learner that the gradebook has."""
-        receipt = safe_file(self.root, "autograded", learner, self.row.lab_id, "practicum-receipt.json")
-        try:
-            return receipt_id(receipt.parent) if receipt else None
-        except (ValueError, KeyError, TypeError):
-            return None
+        return graded_submission(self.root, self.row.lab_id, learner)
 
     @cached_property
     def queue(self) -> tuple[Entry, ...]:
@@ -128,10 +124,3 @@ def open_desk(visit: Visit, session: Session, course: str, lab: str) -> Desk:
     root = visit.site.settings.courses_folder / course
     blind = reviews.is_blind(session, course, lab)
     return Desk(visit, session, row, root, described, blind, tuple(work.submissions(session, course, lab=lab)))
-
-
-def safe_file(root: Path, *parts: str) -> Path | None:
-    """A file of the course's folder; None for one that is not there, or that a link leads out of the folder."""
-    found = root.joinpath(*parts)
-    inside = found.is_file() and found.resolve().is_relative_to(root.resolve())
-    return found if inside else None

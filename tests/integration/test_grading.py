@@ -22,7 +22,7 @@ from grader import review
 from grader.engine import grade as flow
 from grader.engine.grade import Progress, grade_lab, release_feedback
 from grader.engine.results import results_file
-from grader.gradebook import open_book
+from grader.gradebook import graded_submission, open_book
 from grader.nbgrader_setup import configure, course_api
 from grader.records import journal
 from grader.records.db import reading
@@ -198,7 +198,10 @@ def test_a_persons_points_survive_and_wait_again_only_for_another_submission(cla
         with open_book(classroom.root) as book:
             return next(one for one in review.standings(book, LAB, "ann") if one.criterion == judged)
 
-    review.save(classroom.root, LAB, "ann", judged, review.Judgement(11, "또렷합니다."), standing().version)
+    handed = graded_submission(classroom.root, LAB, "ann") or ""
+    review.save(
+        classroom.root, LAB, "ann", judged, review.Judgement(11, "또렷합니다."), standing().version, submission=handed
+    )
     assert classroom.grade(force=True)[0].graded == 1
     assert (standing().points, standing().comment, standing().waits) == (11, "또렷합니다.", False)
     assert classroom.points("ann") == AUTOMATIC + 11
