@@ -8,7 +8,7 @@ through a release or a submission that the caller may see.
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,17 +17,15 @@ from fastapi.responses import FileResponse, JSONResponse
 from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from grader.deadlines import Lateness, NotTaken
 from grader.feedback import Feedback
-from grader.records import anchors, journal, work
+from grader.records import anchors, deadlines, journal, queue, work
 from grader.records.anchors import Anchor, BadAnchor
-from grader.records.attend import zone
 from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
 from grader.records.db import reading, writing
-from grader.records.models import CourseRun
 from grader.records.state import UnknownCourse, find_course
 from grader.records.work import GradeReport, Receipt, UnknownWork
 from grader.roles import Caller, Forbidden, HubIdentity
-from labs.catalog import packs
 from labs.texts import UserError
 
 STATUS: dict[type[UserError], int] = {
@@ -36,6 +34,7 @@ STATUS: dict[type[UserError], int] = {
     UnknownCourse: 404,
     BadUpload: 422,
     BadAnchor: 409,
+    NotTaken: 409,
 }
 
 
@@ -83,8 +82,13 @@ def make_router(records: Records) -> APIRouter:
         who.must_belong(course)
         with reading(records.engine) as session:
             run = find_course(session, course)
+            known = deadlines.deadlines_of(session, course)
             found = [(row.lab_id, work.released(session, course, row.lab_id)) for row in run.labs]
-            return [{"lab": lab, "released_at": e.at.isoformat(), **e.payload} for lab, e in found if e is not None]
+            return [
+                {"lab": lab, "released_at": e.at.isoformat(), **e.payload, **_due(known.of(lab, who.name))}
+                for lab, e in found
+                if e is not None
+            ]
 
     @router.put("/courses/{course}/labs/{lab}/release")
     def release(course: str, lab: str, who: Who, files: Annotated[list[UploadFile], File()]) -> dict[str, Any]:
@@ -92,8 +96,10 @@ def make_router(records: Records) -> APIRouter:
         manifest = _store(records.blobs, files)
         with writing(records.engine) as session:
             run = find_course(session, course)
-            due = _due(run, lab, records.now())
-            return work.release(session, run, lab, manifest, actor=who.name, due_at=due, now=records.now()).payload
+            due, terms = deadlines.default_of(run, lab, records.now())
+            return work.release(
+                session, run, lab, manifest, actor=who.name, due_at=due, terms=terms, now=records.now()
+            ).payload
 
     @router.get("/courses/{course}/labs/{lab}/release/{sha256}")
     def release_file(course: str, lab: str, sha256: str, who: Who) -> FileResponse:
@@ -115,8 +121,9 @@ def make_router(records: Records) -> APIRouter:
             )
         manifest = _store(records.blobs, files)
         with writing(records.engine) as session:
-            run = find_course(session, course)
-            return work.submit(session, run, lab, manifest, learner=who.name, now=records.now()).as_json()
+            run, now = find_course(session, course), records.now()
+            deadlines.must_accept(session, run, lab, who.name, now)
+            return work.submit(session, run, lab, manifest, learner=who.name, now=now).as_json()
 
     @router.get("/courses/{course}/labs/{lab}/submissions")
     def list_submissions(course: str, lab: str, who: Who) -> list[dict[str, Any]]:
@@ -126,8 +133,14 @@ def make_router(records: Records) -> APIRouter:
             feedback = _feedback_by_submission(session, course)
             receipts = work.submissions(session, course, lab=lab, learner=learner)
             graded = {event.payload["submission"] for event in journal.events(session, course, kind=work.GRADED)}
+            known = deadlines.deadlines_of(session, course)
             return [
-                {**receipt.as_json(), "graded": receipt.id in graded, "feedback": feedback.get(receipt.id)}
+                {
+                    **receipt.as_json(),
+                    **_late(known.lateness(receipt)),
+                    "graded": receipt.id in graded,
+                    "feedback": feedback.get(receipt.id),
+                }
                 for receipt in receipts
             ]
 
@@ -140,6 +153,25 @@ def make_router(records: Records) -> APIRouter:
         who.must_be_instructor(course)
         with writing(records.engine) as session:
             return {"event": work.record_grade(session, course, report, actor=who.name, now=records.now()).id}
+
+    @router.post("/courses/{course}/labs/{lab}/grading/claim")
+    def claim_grading(course: str, lab: str, asked: queue.Claim, who: Who) -> list[queue.Taken]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            find_course(session, course)
+            return queue.claim(session, course, lab, asked, records.now())
+
+    @router.post("/courses/{course}/grading/results")
+    def settle_grading(course: str, results: list[queue.TaskResult], who: Who) -> dict[str, queue.Verdict]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            return queue.settle(session, course, results, actor=who.name, now=records.now())
+
+    @router.post("/courses/{course}/labs/{lab}/grading/let-go")
+    def let_go_grading(course: str, lab: str, asked: queue.Claim, who: Who) -> dict[str, int]:
+        who.must_be_instructor(course)
+        with writing(records.engine) as session:
+            return {"let_go": queue.let_go(session, course, lab, asked.holder)}
 
     @router.post("/courses/{course}/submissions/{submission}/feedback", status_code=201)
     def release_feedback(
@@ -211,13 +243,20 @@ def _file(blobs: BlobStore, manifest: Manifest, sha256: str) -> FileResponse:
     return FileResponse(blobs.path(sha256), media_type="application/octet-stream", filename=Path(entry.path).name)
 
 
-def _due(run: CourseRun, lab: str, now: datetime) -> datetime | None:
-    """The end of the due day in the institution's time zone; none for an assignment that no pack describes."""
-    described = next((found for pack in packs().values() for found in pack.labs if found.id == lab), None)
-    if described is None:
-        return None
-    day = now.astimezone(zone(run)).date() + timedelta(days=described.lab.due.days_after_release)
-    return datetime.combine(day, time(23, 59, 59), zone(run))
+def _due(deadline: deadlines.Deadline) -> dict[str, Any]:
+    """A lab's deadline as the caller has it: with their own extension."""
+    due = deadline.due_at
+    return {"due_at": due.isoformat() if due else None, "terms": deadline.terms.model_dump(mode="json")}
+
+
+def _late(lateness: Lateness) -> dict[str, Any]:
+    """What the server says of a submission's time; whoever grades takes it from here."""
+    due = lateness.due_at
+    return {
+        "due_at": due.isoformat() if due else None,
+        "days_late": lateness.days_late,
+        "late_percent": lateness.percent,
+    }
 
 
 class LimitBody:

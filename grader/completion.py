@@ -25,7 +25,7 @@ OUTCOME_TEXT: dict[Outcome, Text] = {
 
 @dataclass(frozen=True)
 class LabWork:
-    """A required lab as it stands for one learner; scores are points."""
+    """A required lab as it stands for one learner; scores are points, after what being late took off."""
 
     lab: str
     title: Text
@@ -34,6 +34,7 @@ class LabWork:
     score: float | None = None
     max_score: float = 0
     final: bool = False
+    late_points: float = 0
     rests_on: tuple[str, ...] = ()
 
     @property
@@ -113,9 +114,13 @@ def _lab_found(work: LabWork) -> Text:
     if work.score is None:
         return Text(ko="제출함, 채점 전", en="handed in, not graded yet")
     points = f"{work.score:g} / {work.max_score:g}"
+    late_ko = f", 지각 제출 감점 {work.late_points:g}점 반영" if work.late_points else ""
+    late_en = f", {work.late_points:g} taken off for being late" if work.late_points else ""
     if not work.final:
-        return Text(ko=f"{points}점, 강사 채점 전", en=f"{points} points, the instructor's review is open")
-    return Text(ko=f"{points}점, 확정", en=f"{points} points, final")
+        return Text(
+            ko=f"{points}점{late_ko}, 강사 채점 전", en=f"{points} points{late_en}, the instructor's review is open"
+        )
+    return Text(ko=f"{points}점{late_ko}, 확정", en=f"{points} points{late_en}, final")
 
 
 def _no_work() -> Requirement:

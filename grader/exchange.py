@@ -7,97 +7,25 @@ A learner's server carries its own Hub token, so a submission can only be handed
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.exchange import abc
 from nbgrader.utils import ignore_patterns
 
+from grader.client import RecordsClient, Refusal
+from grader.engine.collect import collect, stamp_of
 from grader.feedback import Feedback
-from grader.gradebook import RECEIPT, feedback_of, receipt_id, report_of
+from grader.gradebook import feedback_of, receipt_id, report_of
+from grader.late import late_percent
 from grader.records.blobs import Manifest, hash_file
 
-TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
 #: What is never handed in: nbgrader's own, editors' and the kernel's leftovers.
 IGNORED = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", ".*"]
-MAX_NOTEBOOK_BYTES = 20_000_000
-
-
-class Refusal(Exception):
-    """The records service refused; the message is in the user's language."""
-
-
-class RecordsClient:
-    """Calls the records service as the owner of the Hub token in the environment."""
-
-    def __init__(self) -> None:
-        env = os.environ
-        token = env.get("PRACTICUM_RECORDS_TOKEN") or env.get("JUPYTERHUB_API_TOKEN", "")
-        self.lang = "en" if env.get("PRACTICUM_LANG") == "en" else "ko"
-        self.http = httpx.Client(
-            base_url=env.get("PRACTICUM_RECORDS_URL", ""),
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx.Timeout(300, connect=10),
-            trust_env=False,
-        )
-
-    def __enter__(self) -> RecordsClient:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.http.close()
-
-    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """One request; Refusal says in the user's language what went wrong."""
-        try:
-            answer = self.http.request(method, path, **more)
-        except httpx.HTTPError as error:
-            said = {"ko": "기록 서비스에 연결하지 못했습니다. 잠시 뒤 다시 시도하세요.",
-                    "en": "The records service could not be reached; try again shortly."}  # fmt: skip
-            raise Refusal(f"{said[self.lang]} ({type(error).__name__})") from error
-        if answer.is_error:
-            with contextlib.suppress(ValueError):
-                body = answer.json()
-                raise Refusal(str(body.get(self.lang) or body.get("detail")))
-            raise Refusal(f"{answer.status_code} {answer.reason_phrase}")
-        return answer
-
-    def download(self, path: str, target: Path) -> None:
-        """Stream a file to its place."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self.http.stream("GET", path) as answer, target.open("wb") as out:
-            answer.raise_for_status()
-            for chunk in answer.iter_bytes():
-                out.write(chunk)
-
-    def labs(self, course: str) -> list[dict[str, Any]]:
-        return list(self.call("GET", f"/courses/{course}/labs").json())
-
-    def lab(self, course: str, lab: str) -> dict[str, Any]:
-        """One released lab; Refusal where it is not handed out."""
-        for released in self.labs(course):
-            if released["lab"] == lab:
-                return released
-        said = {"ko": f"실습 {lab}은(는) 아직 배포되지 않았습니다.", "en": f"lab {lab} is not handed out"}
-        raise Refusal(said[self.lang])
-
-    def submissions(self, course: str, lab: str) -> list[dict[str, Any]]:
-        return list(self.call("GET", f"/courses/{course}/labs/{lab}/submissions").json())
-
-    def upload(self, method: str, path: str, files: list[tuple[str, Path]]) -> dict[str, Any]:
-        """Send files under their relative names."""
-        with contextlib.ExitStack() as stack:
-            parts = [("files", (name, stack.enter_context(file.open("rb")))) for name, file in files]
-            return dict(self.call(method, path, files=parts).json())
 
 
 class Exchange(abc.Exchange):  # type: ignore[misc]
@@ -197,7 +125,7 @@ class List(Exchange, abc.ExchangeList):  # type: ignore[misc]
 
     def _submission(self, course: str, receipt: dict[str, Any]) -> dict[str, Any]:
         """One submission as nbgrader's assignment list wants to read it."""
-        lab, stamp = receipt["lab"], _stamp(receipt)
+        lab, stamp = receipt["lab"], stamp_of(receipt)
         here = Path(self.assignment_dir).resolve() / lab / "feedback" / stamp
         local, there = (here / f"{lab}.html").is_file(), receipt["feedback"] is not None
         notebook = {"notebook_id": lab, "path": "", "has_local_feedback": local, "has_exchange_feedback": there,
@@ -211,39 +139,9 @@ class List(Exchange, abc.ExchangeList):  # type: ignore[misc]
 class Collect(Exchange, abc.ExchangeCollect):  # type: ignore[misc]
     def copy_files(self) -> None:
         """Lay each learner's newest submission out where nbgrader looks for it."""
-        newest = {receipt["learner"]: receipt for receipt in self.client.submissions(self.course, self.lab)}
-        for learner, receipt in sorted(newest.items()):
-            folder = Path(self.coursedir.format_path(self.coursedir.submitted_directory, learner, self.lab))
-            if receipt_id(folder) == receipt["id"]:
-                continue
-            self.log.info("Collecting submission: %s %s", learner, self.lab)
-            self._lay_out(folder, receipt)
-
-    def _lay_out(self, folder: Path, receipt: dict[str, Any]) -> None:
-        """Build the folder beside its place and swap it in, so that a stopped run leaves the old or the new one."""
-        fresh = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for file in receipt["files"]:
-            self.client.download(
-                f"/courses/{self.course}/submissions/{receipt['id']}/files/{file['sha256']}", fresh / file["path"]
-            )
-        note = self._mend_notebook(fresh / f"{self.lab}.ipynb")
-        (fresh / "timestamp.txt").write_text(_stamp(receipt), "utf-8")
-        (fresh / RECEIPT).write_text(json.dumps({**receipt, "note": note}), "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.replace(folder)
-
-    def _mend_notebook(self, notebook: Path) -> str:
-        """Put the released notebook in the place of a missing or broken one; give the note that says so.
-
-        A lab's points come from its deliverables, so a broken notebook must not cost them or stop the run.
-        """
-        problem = notebook_problem(notebook)
-        if problem:
-            source = Path(self.coursedir.format_path(self.coursedir.release_directory, ".", self.lab))
-            shutil.copyfile(source / notebook.name, notebook)
-        return problem
+        rows = self.client.submissions(self.course, self.lab)
+        for learner in collect(self.client, Path(self.coursedir.root), self.course, self.lab, rows):
+            self.log.info("Collected submission: %s %s", learner, self.lab)
 
 
 class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[misc]
@@ -263,12 +161,13 @@ class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[mi
         page = (
             Path(self.coursedir.format_path(self.coursedir.feedback_directory, learner, self.lab)) / f"{self.lab}.html"
         )
-        receipt = receipt_id(autograded) or receipt_id(folder)
+        graded = autograded if receipt_id(autograded) else folder
+        receipt = receipt_id(graded)
         if not receipt or not page.is_file():
             self.log.warning("No feedback to release for %s", learner)
             return
         with contextlib.suppress(MissingEntry):
-            report = report_of(gradebook, self.lab, learner, receipt)
+            report = report_of(gradebook, self.lab, learner, receipt, percent=late_percent(graded))
             self.client.call("POST", f"/courses/{self.course}/grades", json=report.model_dump(mode="json"))
             feedback: Feedback = feedback_of(gradebook, self.lab, learner, Path(self.coursedir.root), report)
             files = {"page": ("page.html", page.read_bytes()), "results": ("results.json", feedback.model_dump_json())}
@@ -280,22 +179,9 @@ class FetchFeedback(Exchange, abc.ExchangeFetchFeedback):  # type: ignore[misc]
     def copy_files(self) -> None:
         for receipt in self.client.submissions(self.course, self.lab):
             if receipt["feedback"] is not None:
-                target = self.lab_folder / "feedback" / _stamp(receipt) / f"{self.lab}.html"
+                target = self.lab_folder / "feedback" / stamp_of(receipt) / f"{self.lab}.html"
                 path = f"/courses/{self.course}/submissions/{receipt['id']}/feedback/html"
                 self.client.download(path, target)
-
-
-def notebook_problem(notebook: Path) -> str:
-    """Say why a handed-in notebook cannot be read, in a few words; empty when it can."""
-    if not notebook.is_file():
-        return "notebook missing"
-    if notebook.stat().st_size > MAX_NOTEBOOK_BYTES:
-        return f"notebook larger than {MAX_NOTEBOOK_BYTES // 1_000_000} MB"
-    try:
-        nbformat.validate(nbformat.read(notebook, as_version=4))
-    except Exception as error:  # whatever a hostile file makes the parser say, the answer is the same
-        return f"notebook unreadable ({type(error).__name__})"
-    return ""
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -307,7 +193,3 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             path = Path(root) / name
             if path.is_file() and not path.is_symlink():
                 yield path.relative_to(folder).as_posix(), path
-
-
-def _stamp(receipt: dict[str, Any]) -> str:
-    return datetime.fromisoformat(receipt["received_at"]).astimezone(UTC).strftime(TIMESTAMP)

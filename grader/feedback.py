@@ -27,8 +27,10 @@ class Feedback(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     submission: str
-    points: float
+    points: float = Field(description="after what being late took off")
     max_points: float
     final: bool
     criteria: tuple[CriterionFeedback, ...]
+    late_percent: int = 0
+    late_points: float = Field(default=0, description="what being late took off")
     note: str = ""

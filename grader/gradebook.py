@@ -1,4 +1,4 @@
-"""Opening and reading nbgrader's gradebook: what it says of a submission, as the records and the learner need it."""
+"""nbgrader's gradebook: opening it, what it says of a submission, as the records and the learner need it, and its late penalties."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from nbgrader.api import Assignment, Grade, Gradebook, SubmittedAssignment, Subm
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+from grader.course_files import file_inside
+from grader.deadlines import taken_off
 from grader.engine.results import Results, results_file
 from grader.feedback import CriterionFeedback, Feedback
 from grader.records.work import CriterionPoints, GradeReport
@@ -81,37 +83,72 @@ def receipt_id(folder: Path) -> str | None:
 
 def graded_submission(course_root: Path, lab: str, learner: str) -> str | None:
     """The submission of a learner that the gradebook has, or is being given; None where that cannot be told."""
-    receipt = safe_file(course_root, "autograded", learner, lab, RECEIPT)
+    receipt = file_inside(course_root, "autograded", learner, lab, RECEIPT)
     try:
         return receipt_id(receipt.parent) if receipt else None
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def safe_file(root: Path, *parts: str) -> Path | None:
-    """A file of the course's folder; None for one that is not there, or that a link leads out of the folder."""
-    found = root.joinpath(*parts)
-    inside = found.is_file() and found.resolve().is_relative_to(root.resolve())
-    return found if inside else None
+def note_of(folder: Path) -> str:
+    """The note that a collected submission carries: why something stands in for a notebook."""
+    path = folder / RECEIPT
+    return str(json.loads(path.read_text("utf-8")).get("note", "")) if path.is_file() else ""
 
 
-def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = "") -> GradeReport:
-    """Read a submission's scores; final when no criterion waits for a person. MissingEntry where there is none."""
+def set_penalties(gradebook: Any, submission: Any, percent: int) -> float:
+    """Write what being late takes off a submission, as it is scored now, into the gradebook; give its points.
+
+    A share of the whole, laid on the notebooks by their scores, so that nbgrader's own sums agree with ours.
+    """
+    scores = [(notebook, sum(map(_score, notebook.grades))) for notebook in submission.notebooks]
+    whole = sum(score for _, score in scores)
+    off = taken_off(round(whole, 2), percent)
+    for notebook, score in scores:
+        notebook.late_submission_penalty = score * off / whole if off else None
+    gradebook.db.commit()
+    return off
+
+
+def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = "", percent: int = 0) -> GradeReport:
+    """Read a submission's scores, less what `percent` for being late takes off, and keep the gradebook's penalty equal.
+
+    Final when no criterion waits for a person. MissingEntry where there is no submission.
+    """
     submission = gradebook.find_submission(lab, learner)
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    waits = {grade.name: grade.needs_manual_grade or grade.score is None for grade in grades}
     criteria = tuple(
-        CriterionPoints(id=g.name, points=None if waits[g.name] else round(g.score, 2), max_points=g.max_score)
-        for g in grades
+        _points(grade, criterion_name(lab, notebook, grade))
+        for notebook in submission.notebooks
+        for grade in notebook.grades
     )
+    off = set_penalties(gradebook, submission, percent)
     return GradeReport(
         submission=receipt,
-        points=round(submission.score, 2),
-        max_points=submission.max_score,
-        final=not any(waits.values()),
+        points=round(sum(_score(g) for notebook in submission.notebooks for g in notebook.grades) - off, 2),
+        max_points=sum(criterion.max_points for criterion in criteria),
+        final=all(criterion.points is not None for criterion in criteria),
         criteria=criteria,
+        late_percent=percent,
+        late_points=off,
         note=note,
     )
+
+
+def criterion_name(lab: str, notebook: Any, grade: Any) -> str:
+    """What a grade cell is called outside its notebook; a grade_id is unique in its notebook only."""
+    return str(grade.cell.name if notebook.name == lab else f"{notebook.name}:{grade.cell.name}")
+
+
+def _points(grade: Any, name: str) -> CriterionPoints:
+    scored = grade.manual_score is not None or grade.auto_score is not None
+    points = round(_score(grade), 2) if scored and not grade.needs_manual_grade else None
+    return CriterionPoints(id=name, points=points, max_points=grade.cell.max_score)
+
+
+def _score(grade: Any) -> float:
+    """What nbgrader's `Grade.score` is: manual points before automatic ones, and extra credit on top."""
+    points = grade.manual_score if grade.manual_score is not None else grade.auto_score
+    return 0.0 if points is None else float(points) + float(grade.extra_credit or 0)
 
 
 def feedback_of(gradebook: Any, lab: str, learner: str, course_root: Path, report: GradeReport) -> Feedback:
@@ -134,7 +171,8 @@ def feedback_of(gradebook: Any, lab: str, learner: str, course_root: Path, repor
         for criterion in manifest.criteria
     )
     return Feedback(submission=report.submission, points=report.points, max_points=report.max_points,
-                    final=report.final, criteria=rows, note=report.note)  # fmt: skip
+                    final=report.final, criteria=rows, late_percent=report.late_percent,
+                    late_points=report.late_points, note=report.note)  # fmt: skip
 
 
 def _comments(submission: Any) -> dict[str, str]:

@@ -12,10 +12,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from nbgrader.apps.api import NbGraderAPI
-from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
+
+from grader.engine.kinds import AUTOGRADE_CRITERIA
 
 EXCHANGE = {
     "exchange": "Exchange",
@@ -27,18 +27,6 @@ EXCHANGE = {
     "submit": "Submit",
     "collect": "Collect",
 }
-#: In the place of nbgrader's own list: no `Execute`; what a learner wrote is sanitised before an instructor's browser shows it.
-AUTOGRADE = [
-    "grader.engine.preprocessors.RecordCriteria",
-    "nbconvert.preprocessors.ClearMetadataPreprocessor",
-    "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "grader.engine.preprocessors.RequireReview",
-    "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
-    # Last, because an answer is compared with what was handed out.
-    "nbconvert.preprocessors.sanitize.SanitizeHTML",
-]
 
 
 def configure(config: Any) -> None:
@@ -53,7 +41,7 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.course_id = course
     config.CourseDirectory.max_file_size = 200_000  # kB; the records service limits what can be handed in
-    config.Autograde.autograde_preprocessors = AUTOGRADE
+    config.Autograde.autograde_preprocessors = list(AUTOGRADE_CRITERIA)
     # nbconvert leaves its preprocessors off unless they are switched on, also where a list names them.
     config.SanitizeHTML.enabled = True
     config.OverwriteCells.add_missing_cells = True
@@ -62,17 +50,27 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.ClearMetadataPreprocessor.clear_cell_metadata = False
 
 
-def course_api(root: Path, course: str) -> NbGraderAPI:
+def course_config(root: Path, course: str) -> Any:
+    """nbgrader's configuration for a course."""
+    config = Config()
+    configure(config)
+    configure_course(config, root.resolve(), course)
+    # A remark of nbgrader's gradebook about its own way with SQLAlchemy 2; nothing that an instructor could mend.
+    warnings.filterwarnings("ignore", "Object of type <Submitted", SAWarning)
+    return config
+
+
+def course_api(root: Path, course: str) -> Any:
     """Open nbgrader's API on a course."""
+    # All of nbgrader: grading itself does without.
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
     # nbgrader calls `alembic` by its name.
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
-    # A remark of nbgrader's gradebook about its own way with SQLAlchemy 2; nothing that an instructor could mend.
-    warnings.filterwarnings("ignore", "Object of type <Submitted", SAWarning)
-    config = Config()
-    configure(config)
-    configure_course(config, root.resolve(), course)
+    config = course_config(root, course)
     return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from nbgrader.api import Comment, MissingEntry
 from sqlalchemy import text
 
-from grader.gradebook import NotGraded, graded_submission, not_graded, open_book
+from grader.gradebook import criterion_name, graded_submission, not_graded, open_book
 from labs.texts import UserError
 
 MAX_COMMENT = 5_000
@@ -94,27 +94,6 @@ def save(
         return after, after != before
 
 
-def judged(course_root: Path, lab: str, learner: str) -> frozenset[str]:
-    """The criteria to which a person gave points that stand, to be kept when the same submission is graded again."""
-    try:
-        with open_book(course_root) as book:
-            found = standings(book, lab, learner)
-    except NotGraded:
-        return frozenset()
-    return frozenset(one.criterion for one in found if one.points is not None and not one.waits)
-
-
-def let_stand(course_root: Path, lab: str, learner: str, criteria: frozenset[str]) -> None:
-    """Let the points of these criteria stand after the same submission was graded again: nobody has to look once more."""
-    if not criteria:
-        return
-    with open_book(course_root) as book:
-        for name, grade, _comment in _judged(book, lab, learner):
-            if name in criteria and grade.manual_score is not None:
-                grade.needs_manual_grade = False
-        book.db.commit()
-
-
 def not_this_one() -> BadJudgement:
     """The refusal of a criterion or a submission that cannot be judged now."""
     return BadJudgement(
@@ -150,9 +129,7 @@ def _judged(book: Any, lab: str, learner: str) -> Iterator[tuple[str, Any, Any]]
         comments = {comment.name: comment for comment in notebook.comments}
         for grade in notebook.grades:
             if _is_task(grade) or grade.name in answers or grade.needs_manual_grade or grade.manual_score is not None:
-                # A grade_id is unique in its notebook only.
-                name = grade.name if notebook.name == lab else f"{notebook.name}:{grade.name}"
-                yield name, grade, comments.get(grade.name)
+                yield criterion_name(lab, notebook, grade), grade, comments.get(grade.name)
 
 
 def _standing(name: str, grade: Any, comment: Any) -> Standing:

@@ -46,6 +46,8 @@ class Sandbox:
     read_only: Sequence[tuple[Path, str]] = ()
     writable: Sequence[tuple[Path, str]] = ()
     hidden: Sequence[Path] = ()
+    #: More folders in memory, empty at the start.
+    scratch: Sequence[str] = ()
     env: dict[str, str] = field(default_factory=dict)
     cwd: str = "/"
     home: str = "/home/learner"
@@ -63,13 +65,15 @@ class Sandbox:
             # Where root runs this, the kernel takes a process in here for root too: only read-only keeps it from the settings
             # of the whole machine (with core_pattern it would run programs outside).
             *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
-            *(a for folder in SCRATCH for a in ("--size", str(SCRATCH_BYTES), "--tmpfs", folder)),
+            *(a for folder in (*SCRATCH, *self.scratch) for a in ("--size", str(SCRATCH_BYTES), "--tmpfs", folder)),
             *_system(),
             *("--dir", self.home),
             *_python(),
             *(arg for path, inside in self.read_only for arg in ("--ro-bind", str(path), inside)),
             *(arg for path in self.hidden for arg in ("--tmpfs", str(path.resolve()))),
             *(arg for path, inside in self.writable for arg in ("--bind", str(path), inside)),
+            # What bubblewrap itself stands on is memory without a bound.
+            *("--remount-ro", "/dev", "--remount-ro", "/"),
             *("--chdir", self.cwd, "--", *argv),
         ]
 

@@ -8,17 +8,18 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
-from grader.engine.grade import Progress, Summary
-from grader.records.anchors import Anchor
+from grader.engine.progress import Progress, Summary
 from hub_config.settings import Settings, SettingsError, load_settings
-from labs.catalog import packs
 from labs.manifest import ManifestError
 from labs.texts import UserError
+
+if TYPE_CHECKING:
+    from grader.records.anchors import Anchor
 
 
 class Catching(click.Group):
@@ -75,10 +76,10 @@ def up(model: str | None, port: int | None, data: Path | None) -> None:
 @click.option("--force", is_flag=True, help="이미 채점한 것도 다시 / grade again what is graded")
 @click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
 def grade(course: str, lab: str, force: bool, as_json: bool) -> None:
-    from grader.engine.grade import grade_lab
+    from grader.engine.start import grade as grade_quickly
 
     settings = _for_course(course, lab)
-    run = _with_progress(as_json, lambda report: grade_lab(
+    run = _with_progress(as_json, lambda report: grade_quickly(
         settings.course_root(course), course, lab, force=force, workers=settings.grading_workers, report=report))  # fmt: skip
     _finish(run, as_json)
 
@@ -94,6 +95,30 @@ def feedback(course: str, lab: str, as_json: bool) -> None:
     run = _with_progress(
         as_json, lambda report: release_feedback(settings.course_root(course), course, lab, report=report)
     )
+    _finish(run, as_json)
+
+
+@main.command(
+    help="서로 비슷한 제출물을 찾습니다. 판정이 아닙니다 / find submissions that are alike: a place to look, never a verdict."
+)
+@click.argument("course")
+@click.argument("lab")
+@click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
+def similar(course: str, lab: str, as_json: bool) -> None:
+    from grader.similarity.compare import compare_lab
+    from grader.similarity.result import read_comparison
+
+    settings = _for_course(course, lab)
+    root = settings.course_root(course)
+    run = _with_progress(
+        as_json, lambda report: compare_lab(root, course, lab, workers=settings.grading_workers, report=report)
+    )
+    found = read_comparison(root, lab)
+    if not as_json and found is not None:
+        for pair in found.pairs:
+            alike = ", ".join(f"{part.path} {part.share:.0%}" for part in pair.parts if part.notable)
+            click.echo(f"{pair.first} · {pair.second}: {alike}")
+        say("살펴볼 곳일 뿐, 판정이 아닙니다.", "What is alike is a place to look, never a verdict.")
     _finish(run, as_json)
 
 
@@ -227,17 +252,18 @@ def settings() -> None:
 
 
 def _for_course(course: str, lab: str) -> Settings:
-    from hub_config.courses import become_grader
+    from grader.engine.kinds import known_labs
+    from hub_config.grading import become_grader
 
     settings = in_force()
     # By their names in the folder: a course that is called as a path would be graded where it leads.
     if course not in {folder.name for folder in settings.course_root("").glob("*/")}:
         raise UserError(f"{course}: 그런 과정이 없습니다.", f"{course}: no such course")
-    labs = sorted(known.id for pack in packs().values() for known in pack.labs)
-    if lab not in labs:
-        known = ", ".join(labs)
+    known_here = known_labs(settings.course_root(course))
+    if lab not in known_here:
+        known = ", ".join(known_here)
         raise UserError(
-            f"{lab}: 그런 실습이 없습니다. 설치된 실습: {known}", f"{lab}: no such lab; installed labs: {known}"
+            f"{lab}: 그런 실습이 없습니다. 이 과정의 실습: {known}", f"{lab}: no such lab; labs of this course: {known}"
         )
     become_grader(settings)
     return settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +13,7 @@ from grader.nbgrader_setup import course_api, problem_of
 from grader.records.blobs import hash_file
 from grader.records.db import open_database, reading
 from grader.records.models import CourseRun
-from hub_config import assets
+from hub_config.grading import become_grader
 from hub_config.settings import Settings
 from labs.build import build_lab
 from labs.catalog import LabFolder, find_lab
@@ -58,14 +57,6 @@ def release_labs(settings: Settings) -> None:
     become_grader(settings)
     for course, _lang, lab_id in course_labs(settings):
         _must(course_api(settings.course_root(course), course).release_assignment(lab_id), course, lab_id)
-
-
-def become_grader(settings: Settings) -> None:
-    """Let this process grade: nbgrader's exchange speaks to the records service as the grader, and checks find the fonts."""
-    os.environ["PRACTICUM_RECORDS_URL"] = settings.records_url
-    os.environ["PRACTICUM_RECORDS_TOKEN"] = settings.secret("grader-token")
-    os.environ["PRACTICUM_LANG"] = settings.language
-    os.environ["PRACTICUM_FONTS"] = str(assets.fonts())
 
 
 def _state(lab: LabFolder) -> str:

@@ -74,13 +74,52 @@ class AiPolicy(Data):
 
 
 class LatePolicy(Data):
+    """What being late costs: nothing, a share of the points for each day, or that nothing is taken any more."""
+
+    policy: Literal["none", "percent", "refuse"] = "percent"
     percent_per_day: int = Field(default=10, ge=0, le=100)
-    at_most_days: int = Field(default=3, ge=0)
+    at_most_days: int = Field(default=3, ge=0, le=365, description="more days than these cost nothing more")
 
 
-class Due(Data):
-    days_after_release: int = Field(default=3, ge=0)
+class Terms(Data):
+    """The terms of handing in: what counts as late, what that costs, and how often one may hand in."""
+
+    grace_minutes: int = Field(default=10, ge=0, le=1440, description="late by at most this is in time")
     late: LatePolicy = LatePolicy()
+    attempts: int = Field(default=0, ge=0, le=1000, description="submissions that are taken; 0 takes any number")
+
+
+class Due(Terms):
+    """When a lab is due, and its terms."""
+
+    days_after_release: int = Field(default=3, ge=0)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(grace_minutes=self.grace_minutes, late=self.late, attempts=self.attempts)
+
+
+class Limits(Data):
+    """What one submission may use while it is graded."""
+
+    wall_seconds: float = Field(default=180, gt=0, description="in all")
+    cell_seconds: float = Field(default=30, gt=0, description="for one cell of a notebook that is executed")
+    cpu_seconds: int = Field(default=300, gt=0)
+    memory_mb: int = Field(default=6000, ge=200)
+    processes: int = Field(default=128, ge=1)
+    open_files: int = Field(default=256, ge=64)
+    file_mb: int = Field(default=500, ge=1, description="the largest file that may be written")
+    output_kb: int = Field(default=1000, ge=1, description="kept of what one cell shows")
+
+    @property
+    def output_bytes(self) -> int:
+        return self.output_kb * 1000
+
+    def in_bytes(self) -> dict[str, int]:
+        """The limits as the operating system takes them."""
+        return {"memory_bytes": self.memory_mb * 1_000_000, "cpu_seconds": self.cpu_seconds, "processes": self.processes,
+                "open_files": self.open_files, "file_bytes": self.file_mb * 1_000_000,
+                "output_bytes": self.output_bytes}  # fmt: skip
 
 
 class Level(Data):
@@ -151,6 +190,7 @@ class Lab(Data):
     deliverables: tuple[Deliverable, ...] = Field(min_length=1)
     ai: AiPolicy = AiPolicy()
     due: Due = Due()
+    limits: Limits = Limits()
     criteria: tuple[Criterion, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

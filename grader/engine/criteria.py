@@ -1,104 +1,123 @@
-"""Runs a lab's checks on one submission's files, in the sandbox, in a process that holds no learner code.
+"""Runs a lab's checks on submissions, in a warm sandbox, in processes that hold no learner code.
 
-Fail closed: a criterion without a valid line of its own scores 0 and says so.
+Fail closed: a criterion without a valid result of its own scores 0 and says so.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from grader.engine import inside
-from grader.sandbox import Sandbox, lab_folders
+from grader.engine.warm.box import Box, SandboxDied, View, Waiting
+from grader.engine.warm.check import MATERIAL, SERVER
 from labs.catalog import LabFolder
-from labs.checks import CriterionResult, failed
-from labs.manifest import Criterion
+from labs.checks import MAX_FINDINGS, MAX_PICTURE, CriterionResult, failed
+from labs.manifest import Criterion, Limits
 from labs.texts import Text
 
+TRIES = 3
+#: The findings of a whole criterion, with their pictures, stay below it.
+MAX_RESULT_BYTES = MAX_FINDINGS * (MAX_PICTURE + 20_000)
+WHY = {
+    "time_limit": Text(ko="확인이 제한 시간을 넘었습니다.", en="Checking took longer than its limit."),
+    "cpu_limit": Text(
+        ko="확인에 드는 계산이 제한을 넘었습니다.", en="Checking needed more processor time than its limit."
+    ),
+    "memory_limit": Text(
+        ko="확인에 드는 메모리가 제한을 넘었습니다.", en="Checking needed more memory than its limit."
+    ),
+}
+STOPPED = Text(ko="확인하는 중에 멈췄습니다. 파일이 손상되었거나 너무 큽니다.",
+               en="Checking stopped: a file is damaged or too large.")  # fmt: skip
 
-class Limits(BaseModel):
-    """What the checks of one submission may use."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Checker:
+    """Checks one submission after the other against a lab's automatic criteria."""
 
-    wall_seconds: float = 180
-    cpu_seconds: int = 300
-    memory_bytes: int = 6_000_000_000
-    file_bytes: int = 500_000_000
-    open_files: int = 256
+    def __init__(self, lab: LabFolder, material: Path, lang: str, limits: Limits | None = None) -> None:
+        self._limits = limits or lab.lab.limits
+        self._criteria = [criterion for criterion in lab.lab.criteria if criterion.check]
+        modules = sorted({str(criterion.check).partition(":")[0] for criterion in self._criteria})
+        self._box = Box({"child": "check", "imports": modules, "lang": lang}, _view(lab, material))
+        self.close = self._box.close
+        #: The limit that the submission at hand met, if it met one.
+        self.why = ""
+
+    def check(self, folder: Path) -> list[CriterionResult]:
+        """The results of a submission's folder, in the lab's order."""
+        self._box.show(folder)
+        self.why = ""
+        until = time.monotonic() + self._limits.wall_seconds
+        return [self._one(criterion, until) for criterion in self._criteria]
+
+    def _one(self, criterion: Criterion, until: float) -> CriterionResult:
+        why = ""
+        for _try in range(TRIES):
+            try:
+                result, why = self._run(criterion, until)
+                if result is not None:
+                    return result
+                if why != "killed":
+                    break
+                # By nothing that it did: the machine was short of memory, or somebody killed it.
+            except (SandboxDied, OSError):
+                why = "sandbox_died"
+                self._box.restart()
+        self.why = self.why or (why if why != "killed" else "sandbox_died")
+        return _unchecked(criterion, WHY.get(why, STOPPED))
+
+    def _run(self, criterion: Criterion, until: float) -> tuple[CriterionResult | None, str]:
+        job = {
+            **self._limits.in_bytes(),
+            "criterion": criterion.model_dump(include={"id", "points", "check", "params"}),
+        }
+        with self._box.fork(job) as channel:
+            try:
+                said = Waiting(channel, MAX_RESULT_BYTES).message(until - time.monotonic())
+            except TimeoutError:
+                said = b""
+                self._box.tell(b"late")
+        return _valid(said, criterion), self._box.ended() or "check_failed"
 
 
 def run_criteria(
     lab: LabFolder, folder: Path, material: Path, lang: str, limits: Limits | None = None
 ) -> list[CriterionResult]:
-    """Check a submission's folder against a lab's automatic criteria; the results come in the lab's order."""
-    limits = limits or Limits()
-    criteria = [criterion for criterion in lab.lab.criteria if criterion.check]
-    job = {
-        "lang": lang,
-        "limits": limits.model_dump(),
-        "criteria": [criterion.model_dump(include={"id", "points", "check", "params"}) for criterion in criteria],
-    }
-    lines, why = _run(_sandbox(lab, folder, material), json.dumps(job).encode(), limits)
-    results = _valid(lines, criteria)
-    return [results.get(criterion.id) or _unchecked(criterion, why) for criterion in criteria]
+    """Check one submission's folder against a lab's automatic criteria; the results come in the lab's order."""
+    with closing(Checker(lab, material, lang, limits)) as checker:
+        return checker.check(folder)
 
 
-def _sandbox(lab: LabFolder, folder: Path, material: Path) -> Sandbox:
+def _view(lab: LabFolder, material: Path) -> View:
     server = lab.folder / "server"
     fonts = os.environ.get("PRACTICUM_FONTS")
-    return Sandbox(
-        read_only=[
-            (folder, str(inside.SUBMISSION)),
-            (material, str(inside.MATERIAL)),
-            *([(server, str(inside.SERVER))] if server.is_dir() else []),
-            *([(Path(fonts), fonts)] if fonts and Path(fonts).is_dir() else []),
-        ],
-        hidden=lab_folders(),
-        env={
+    has_fonts = fonts is not None and Path(fonts).is_dir()
+    return View(
+        shown=(
+            (material, str(MATERIAL)),
+            *(((server, str(SERVER)),) if server.is_dir() else ()),
+            *(((Path(str(fonts)), str(fonts)),) if has_fonts else ()),
+        ),
+        env=(
             # A pack may stand outside site-packages.
-            "PYTHONPATH": str(lab.folder.parents[2]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
-            **({"PRACTICUM_FONTS": fonts} if fonts else {}),
-        },
-        cwd="/tmp",  # noqa: S108 (the sandbox's own)
+            ("PYTHONPATH", os.pathsep.join([str(lab.folder.parents[2]), str(Path(__file__).parents[2])])),
+            *((("PRACTICUM_FONTS", str(fonts)),) if has_fonts else ()),
+        ),
     )
 
 
-def _run(sandbox: Sandbox, job: bytes, limits: Limits) -> tuple[list[bytes], Text]:
-    """Run the job; give the lines it wrote, and why it may have written too few."""
-    argv = [sys.executable, "-m", inside.__name__]
+def _valid(line: bytes, criterion: Criterion) -> CriterionResult | None:
+    """A result of this criterion, with points within its own; None for anything else."""
     try:
-        done = sandbox.run(argv, stdin=job, timeout_seconds=limits.wall_seconds)
-    except subprocess.TimeoutExpired as late:
-        seconds = f"{limits.wall_seconds:g}"
-        return (late.stdout or b"").splitlines(), Text(
-            ko=f"확인이 제한 시간({seconds}초)을 넘었습니다.", en=f"Checking took longer than its limit of {seconds} s."
-        )
-    return done.stdout.splitlines(), Text(
-        ko="확인하는 중에 멈췄습니다. 파일이 손상되었거나 너무 큽니다.",
-        en="Checking stopped: a file is damaged or too large.",
-    )
-
-
-def _valid(lines: list[bytes], criteria: list[Criterion]) -> dict[str, CriterionResult]:
-    """Keep the lines that are results of these criteria, with points within theirs."""
-    points = {criterion.id: criterion.points for criterion in criteria}
-    results: dict[str, CriterionResult] = {}
-    for line in lines:
-        try:
-            result = CriterionResult.model_validate_json(line)
-        except ValidationError:
-            continue
-        if result.max_points == points.get(result.id) and result.points <= result.max_points:
-            results.setdefault(result.id, result)
-    return results
+        result = CriterionResult.model_validate_json(line)
+    except ValidationError:
+        return None
+    mine = result.id == criterion.id and result.max_points == criterion.points
+    return result if mine and result.points <= result.max_points else None
 
 
 def _unchecked(criterion: Criterion, why: Text) -> CriterionResult:

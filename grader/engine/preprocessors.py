@@ -6,21 +6,66 @@ They stand in `Autograde.autograde_preprocessors` in the place of `Execute`, so 
 from __future__ import annotations
 
 import html
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import nbgrader.preprocessors
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
 from grader.engine.criteria import run_criteria
-from grader.engine.results import Results, results_file
+from grader.engine.results import Results, keep_results, standing_results
 from grader.gradebook import receipt_id
 from labs.catalog import find_lab
 from labs.checks import CriterionResult
-from labs.evidence import write_text_safely
 from labs.spec import read_spec
+
+
+class DropEmptyMarks(NbGraderPreprocessor):  # type: ignore[misc]
+    """Takes nbgrader's marks off a copy of a cell, which `DeduplicateIds` has emptied and nbgrader would stop at."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, _index: int) -> tuple[Any, Any]:
+        if "nbgrader" in cell.metadata and not cell.metadata.nbgrader.get("grade_id"):
+            del cell.metadata["nbgrader"]
+        return cell, resources
+
+
+class OverwriteCells(nbgrader.preprocessors.OverwriteCells):  # type: ignore[misc]
+    """nbgrader's own; besides, a cell is again of the kind that the instructor made it, and a deleted grade cell is back."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        info = resources["nbgrader"]
+        folder = _course_root(Path(resources["metadata"]["path"]).resolve()) / "source" / info["assignment"]
+        self._order = _grade_ids(folder / f"{info['notebook']}.ipynb")
+        return super().preprocess(nb, resources)  # type: ignore[no-any-return]
+
+    def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
+        source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        kinds = {"grade": source.grade_cells, "solution": source.solution_cells, "task": source.task_cells}
+        if name in {known.name for known in source.source_cells}:
+            cell.metadata.nbgrader.update({k: name in {c.name for c in cells} for k, cells in kinds.items()})
+            for graded in (*source.grade_cells, *source.task_cells):
+                if graded.name == name:
+                    cell.metadata.nbgrader["points"] = graded.max_score
+        return super().preprocess_cell(cell, resources, index)  # type: ignore[no-any-return]
+
+    def add_missing_grade_cells(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        cells, solutions = {c.name: c for c in source.source_cells}, {c.name for c in source.solution_cells}
+        places = {cell.metadata.get("nbgrader", {}).get("grade_id"): i for i, cell in enumerate(nb.cells)}
+        found = {-1: []} | {place: [cell] for place, cell in enumerate(nb.cells)}
+        missing = {grade.name: grade.max_score for grade in source.grade_cells if grade.name not in places}
+        for name in sorted(missing, key=self._order.index):
+            self.log.warning("Missing grade cell %s encountered, adding to notebook", name)
+            before = [places[other] for other in self._order[: self._order.index(name)] if other in places]
+            made = self.missing_cell_transform(cells[name], missing[name], is_solution=name in solutions)
+            found[max(before, default=-1)].append(made)
+        nb.cells = [cell for place in sorted(found) for cell in found[place]]
+        return nb, resources
 
 
 class RecordCriteria(NbGraderPreprocessor):  # type: ignore[misc]
@@ -57,17 +102,19 @@ class RequireReview(NbGraderPreprocessor):  # type: ignore[misc]
 def results_for(course_root: Path, learner: str, lab_id: str, folder: Path) -> Results:
     """The results of a collected submission: those that stand for its receipt, else checked now and kept."""
     receipt = receipt_id(folder) or ""
-    path = results_file(course_root, learner, lab_id)
-    if path.is_file():
-        standing = Results.model_validate_json(path.read_text("utf-8"))
-        if standing.receipt == receipt:
-            return standing
+    standing = standing_results(course_root, learner, lab_id, receipt)
+    if standing is not None:
+        return standing
     material = _material(course_root, lab_id)
     checked = run_criteria(find_lab(lab_id), folder, material, read_spec(material).lang)
-    results = Results(receipt=receipt, criteria=tuple(checked))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_safely(path, results.model_dump_json())
-    return results
+    return keep_results(course_root, learner, lab_id, receipt, checked)
+
+
+@lru_cache(maxsize=8)
+def _grade_ids(source: Path) -> list[str]:
+    """The marked cells of a source notebook in their order, which the gradebook does not keep."""
+    marks = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nbformat.read(source, as_version=4).cells]
+    return [str(mark) for mark in marks if mark]
 
 
 def _material(course_root: Path, lab_id: str) -> Path:

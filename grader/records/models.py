@@ -139,3 +139,21 @@ class Event(Base):
     key: Mapped[str | None] = mapped_column(String(120), default=None)
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class GradingTask(Base):
+    """A submission in the queue of grading; the grade itself is an event."""
+
+    __tablename__ = "grading_task"
+    submission: Mapped[str] = mapped_column(String(32), primary_key=True)
+    course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), index=True)
+    lab_id: Mapped[str] = mapped_column(String(60))
+    learner: Mapped[str] = mapped_column(String(60))
+    sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(10), doc="waiting, taken, done or failed")
+    attempt: Mapped[int] = mapped_column(doc="how often it was taken")
+    fence: Mapped[int] = mapped_column(doc="grows with each taking; a result with an older one is refused")
+    holder: Mapped[str] = mapped_column(String(64))
+    lease_until: Mapped[dt.datetime | None]
+    cause: Mapped[str] = mapped_column(String(200))
+    settled_at: Mapped[dt.datetime | None]

@@ -6,6 +6,7 @@ Every page and report reads this; nothing here is stored, so a decision can alwa
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from grader.attendance import CourseAttendance, DayVerdict, judge_course
 from grader.completion import Decision, LabWork, decide
+from grader.deadlines import Lateness, taken_off
 from grader.records import journal, work
 from grader.records.attend import marks_of, training_days, zone
+from grader.records.deadlines import Deadline, Deadlines
 from grader.records.models import CourseLab, CourseRun, Event
 from grader.records.work import Receipt
 from grader.rules import Rules
@@ -34,6 +37,11 @@ class LabState:
     submissions: tuple[Receipt, ...]
     grade: Event | None
     feedback: Event | None
+    deadline: Deadline
+    #: How late each submission is, by its receipt.
+    late: Mapping[str, Lateness]
+    #: The deadline events that the latest submission's verdict rests on.
+    moved: tuple[str, ...]
 
     @property
     def title(self) -> Text:
@@ -45,8 +53,29 @@ class LabState:
 
     @property
     def due_at(self) -> datetime | None:
-        due = self.release.payload["due_at"] if self.release else None
-        return datetime.fromisoformat(due) if due else None
+        """When it is due for this learner."""
+        return self.deadline.due_at
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the submission is that counts."""
+        return self.late[self.latest.id] if self.latest else Lateness()
+
+    @property
+    def full_points(self) -> float | None:
+        """The grade's points before anything is taken off for being late."""
+        payload = self.grade.payload if self.grade else None
+        return round(payload["points"] + payload.get("late_points", 0), 2) if payload else None
+
+    @property
+    def late_points(self) -> float:
+        """What being late takes off, by the deadline in force: an extension counts at once, not at the next grading."""
+        return taken_off(self.full_points or 0, self.lateness.percent)
+
+    @property
+    def points(self) -> float | None:
+        """The points that count."""
+        return None if self.full_points is None else round(self.full_points - self.late_points, 2)
 
     @property
     def step(self) -> str:
@@ -61,15 +90,16 @@ class LabState:
 
     def as_work(self) -> LabWork:
         grade, latest = self.grade, self.latest
-        rests_on = tuple(event for event in (latest and latest.id, grade and grade.id) if event)
+        rests_on = tuple(event for event in (latest and latest.id, *self.moved, grade and grade.id) if event)
         return LabWork(
             lab=self.lab.lab_id,
             title=self.title,
             pass_percent=self.lab.pass_percent,
             submitted=latest is not None,
-            score=grade.payload["points"] if grade else None,
+            score=self.points,
             max_score=grade.payload["max_points"] if grade else 0,
             final=bool(grade and grade.payload["final"]),
+            late_points=self.late_points,
             rests_on=rests_on,
         )
 
@@ -95,6 +125,7 @@ class CourseState:
 
     run: CourseRun
     learners: tuple[LearnerState, ...]
+    deadlines: Deadlines
 
 
 def find_course(session: Session, course: str) -> CourseRun:
@@ -110,14 +141,15 @@ def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
     run = find_course(session, course)
     events = [event for event in journal.events(session, course) if event.at <= as_of]
     releases = {event.payload["lab"]: event for event in events if event.kind == work.RELEASED}
+    deadlines = Deadlines(events)
     by_learner: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_learner[event.subject].append(event)
     learners = tuple(
-        _learner(run, enrolment.login, enrolment.person.name, by_learner[enrolment.login], releases, as_of)
+        _learner(run, enrolment.login, enrolment.person.name, by_learner[enrolment.login], releases, deadlines, as_of)
         for enrolment in run.enrolments
     )
-    return CourseState(run, learners)
+    return CourseState(run, learners, deadlines)
 
 
 def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
@@ -126,18 +158,19 @@ def learner_state(session: Session, course: str, login: str, as_of: datetime) ->
 
 
 def _learner(
-    run: CourseRun, login: str, name: str, events: list[Event], releases: dict[str, Event], as_of: datetime
-) -> LearnerState:
+    run: CourseRun, login: str, name: str, events: list[Event], releases: dict[str, Event], deadlines: Deadlines,
+    as_of: datetime,
+) -> LearnerState:  # fmt: skip
     rules = Rules.model_validate(run.programme.rules)
     period = (run.starts_on, run.ends_on)
     attendance = judge_course(training_days(run), marks_of(events, zone(run)), rules, as_of, period)
-    labs = tuple(_lab(row, releases.get(row.lab_id), events) for row in run.labs)
+    labs = tuple(_lab(row, login, releases.get(row.lab_id), events, deadlines) for row in run.labs)
     required = [state.as_work() for state in labs if state.lab.required]
     over = as_of.astimezone(zone(run)).date() > run.ends_on
     return LearnerState(login, name, attendance, labs, decide(attendance, required, course_over=over))
 
 
-def _lab(row: CourseLab, release: Event | None, events: list[Event]) -> LabState:
+def _lab(row: CourseLab, login: str, release: Event | None, events: list[Event], deadlines: Deadlines) -> LabState:
     """The latest attempt counts: its grade and feedback, not those of an earlier one."""
     mine = [event for event in events if event.payload.get("lab") == row.lab_id]
     receipts = tuple(work.receipt_of(event) for event in mine if event.kind == work.RECEIVED)
@@ -145,4 +178,6 @@ def _lab(row: CourseLab, release: Event | None, events: list[Event]) -> LabState
     of_latest = [event for event in mine if event.payload.get("submission") == latest]
     grade = next((event for event in reversed(of_latest) if event.kind == work.GRADED), None)
     feedback = next((event for event in reversed(of_latest) if event.kind == work.FEEDBACK), None)
-    return LabState(row, release, receipts, grade, feedback)
+    late = {receipt.id: deadlines.lateness(receipt) for receipt in receipts}
+    moved = deadlines.rests_on(receipts[-1]) if receipts else ()
+    return LabState(row, release, receipts, grade, feedback, deadlines.of(row.lab_id, login), late, moved)

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.records import journal
 from grader.records.blobs import Manifest
-from grader.records.models import CourseRun, Event
+from grader.records.models import CourseLab, CourseRun, Event
+from labs.manifest import Terms
 from labs.texts import UserError
 
 RELEASED, RECEIVED, GRADED, FEEDBACK = "lab.released", "submission.received", "grade.recorded", "feedback.released"
@@ -37,10 +39,12 @@ class GradeReport(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     submission: str
-    points: float = Field(ge=0)
+    points: float = Field(ge=0, description="after what being late took off")
     max_points: float = Field(ge=0)
     final: bool
     criteria: tuple[CriterionPoints, ...] = ()
+    late_percent: int = Field(default=0, ge=0, le=100)
+    late_points: float = Field(default=0, ge=0, description="what being late took off")
     note: str = Field(default="", max_length=2_000, description="why a submission could not be graded as usual")
 
 
@@ -77,15 +81,22 @@ def release(
     *,
     actor: str,
     due_at: datetime | None,
+    terms: Terms | None = None,
     now: datetime,
 ) -> Event:
     """Record that a lab is handed out with these files; handing out the same again changes nothing."""
-    _lab_of(run, lab)
+    lab_of(run, lab)
     standing = released(session, run.id, lab)
     if standing is not None and standing.payload["sha256"] == manifest.sha256:
         return standing
-    due = standing.payload["due_at"] if standing else (due_at.isoformat() if due_at else None)
-    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), "due_at": due}
+    # What learners were told first stands: a lab that was mended is not due another day, on other terms.
+    promised = {
+        "due_at": due_at.isoformat() if due_at else None,
+        "terms": terms.model_dump(mode="json") if terms else None,
+    }
+    if standing:
+        promised = {name: standing.payload.get(name) for name in promised}
+    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), **promised}
     return journal.append(session, RELEASED, actor=actor, course=run.id, payload=payload, at=now)
 
 
@@ -97,7 +108,7 @@ def released(session: Session, course: str, lab: str) -> Event | None:
 
 def submit(session: Session, run: CourseRun, lab: str, manifest: Manifest, *, learner: str, now: datetime) -> Receipt:
     """Record a submission; the learner is the token's owner. A second submission stands beside the first."""
-    _lab_of(run, lab)
+    lab_of(run, lab)
     if released(session, run.id, lab) is None:
         raise UnknownWork(f"실습 {lab}은(는) 아직 배포되지 않았습니다.", f"lab {lab} is not handed out in {run.id}")
     payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json")}
@@ -120,10 +131,12 @@ def submissions(session: Session, course: str, *, lab: str | None = None, learne
 
 def find_submission(session: Session, course: str, submission: str) -> Receipt:
     """One receipt by its id; UnknownWork where the course has none such."""
-    for receipt in submissions(session, course):
-        if receipt.id == submission:
-            return receipt
-    raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
+    event = session.scalar(
+        select(Event).where(Event.id == submission, Event.course_id == course, Event.kind == RECEIVED)
+    )
+    if event is None:
+        raise UnknownWork("그런 제출물이 없습니다.", f"no submission {submission[:40]!r} in {course}")
+    return receipt_of(event)
 
 
 def record_grade(session: Session, course: str, report: GradeReport, *, actor: str, now: datetime) -> Event:
@@ -150,10 +163,13 @@ def release_feedback(
     )  # fmt: skip
 
 
-def _lab_of(run: CourseRun, lab: str) -> None:
-    if lab not in {row.lab_id for row in run.labs}:
-        known = ", ".join(row.lab_id for row in run.labs)
+def lab_of(run: CourseRun, lab: str) -> CourseLab:
+    """A lab of the course run; UnknownWork names those that there are."""
+    found = {row.lab_id: row for row in run.labs}
+    if lab not in found:
+        known = ", ".join(found)
         raise UnknownWork(
             f"{run.id} 과정에 없는 실습입니다: {lab[:60]!r}. 이 과정의 실습: {known}",
             f"lab {lab[:60]!r} does not belong to {run.id}; its labs: {known}",
         )
+    return found[lab]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from grader.roles import HubIdentity
 from hub_config import assets
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
+from hub_config.portal.listeners import Listeners
 from hub_config.settings import Settings, load_settings
 
 
@@ -32,6 +34,7 @@ def portal_settings(settings: Settings) -> PortalSettings:
         gateway_url=settings.gateway_url,
         grade_command=(*command, "grade", "--json"),
         feedback_command=(*command, "feedback", "--json"),
+        similar_command=(*command, "similar", "--json"),
     )
 
 
@@ -45,11 +48,25 @@ def build(settings: Settings) -> FastAPI:
     return app
 
 
+class Server(uvicorn.Server):
+    """Ends the streams of pages at a signal: uvicorn waits for its connections, and they go on for minutes."""
+
+    def __init__(self, config: uvicorn.Config, listeners: Listeners) -> None:
+        super().__init__(config)
+        self._listeners = listeners
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._listeners.close()
+        super().handle_exit(sig, frame)
+
+
 def main() -> None:
     """Serve until a signal."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     settings = load_settings()
-    uvicorn.run(build(settings), host="127.0.0.1", port=settings.portal_port, log_level="warning", access_log=False)
+    app = build(settings)
+    config = uvicorn.Config(app, host="127.0.0.1", port=settings.portal_port, log_level="warning", access_log=False)
+    Server(config, app.state.portal.listeners).run()
 
 
 if __name__ == "__main__":

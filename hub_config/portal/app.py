@@ -22,6 +22,7 @@ from hub_config.portal import (
     ai_of_learner,
     ai_of_office,
     auth,
+    deadlines,
     desk,
     desk_ai,
     desk_save,
@@ -29,8 +30,11 @@ from hub_config.portal import (
     instructor,
     labs_of_class,
     learner,
+    live,
+    logs,
     office,
     server,
+    similar,
 )
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
@@ -49,6 +53,10 @@ ROUTERS = (
     desk_save.router,
     desk_served.router,
     desk_ai.router,
+    deadlines.router,
+    live.router,
+    logs.router,
+    similar.router,
     office.router,
     ai_of_learner.router,
     ai_of_class.router,

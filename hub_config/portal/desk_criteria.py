@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from grader import review
+from grader.course_files import file_inside
 from grader.engine.results import Results, results_file
-from grader.gradebook import NotGraded, open_book, safe_file
+from grader.gradebook import NotGraded, open_book
 from grader.records import reviews
 from grader.records.models import Event
 from grader.records.work import Receipt
@@ -87,7 +88,9 @@ def judged_one(desk: Desk, receipt: Receipt, criterion: str) -> Judged:
 
 def machine_results(desk: Desk, receipt: Receipt) -> list[tuple[Criterion, CriterionResult]]:
     """What the checks said of this submission."""
-    file = safe_file(desk.root, *results_file(desk.root, receipt.learner, desk.row.lab_id).relative_to(desk.root).parts)
+    file = file_inside(
+        desk.root, *results_file(desk.root, receipt.learner, desk.row.lab_id).relative_to(desk.root).parts
+    )
     try:
         results = Results.model_validate_json(file.read_bytes()) if file else None
     except ValidationError:
@@ -109,7 +112,7 @@ def _answers(desk: Desk, receipt: Receipt) -> dict[str, Shown]:
     folder = desk.root / "autograded" / receipt.learner / lab
     found: dict[str, Shown] = {}
     for name in sorted(path.name for path in folder.glob("*.ipynb")):
-        file = safe_file(desk.root, "autograded", receipt.learner, lab, name)
+        file = file_inside(desk.root, "autograded", receipt.learner, lab, name)
         if file is None or file.stat().st_size > NOTEBOOK_BYTES:
             continue
         prefix = "" if file.stem == lab else f"{file.stem}:"

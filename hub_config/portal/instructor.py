@@ -69,7 +69,7 @@ def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
             for learner in state.learners
         ]
         return visit.page(
-            "class.html", rows=rows, day=day, corrected=done == "corrected", at="roster", switch=switch,
+            "class.html", rows=rows, day=day, dues=state.deadlines, corrected=done == "corrected", at="roster", switch=switch,
             ai_there=gateway.is_there,
         )  # fmt: skip
 

@@ -11,10 +11,12 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from grader.attendance import Mark, TrainingDay
+from grader.deadlines import Lateness, taken_off
 from grader.feedback import Feedback
 from grader.records import attend, journal, work
 from grader.records.attend import Refused
 from grader.records.db import writing
+from grader.records.deadlines import deadlines_of
 from grader.records.state import LabState, LearnerState, find_course, learner_state
 from grader.records.work import Receipt, UnknownWork
 from grader.roles import Forbidden
@@ -33,6 +35,26 @@ class Today:
 
     day: TrainingDay | None
     mark: Mark
+
+
+@dataclass(frozen=True)
+class Points:
+    """A submission's points by the deadline in force now: an extension counts before feedback is released again."""
+
+    told: Feedback
+    lateness: Lateness
+
+    @property
+    def full(self) -> float:
+        return round(self.told.points + self.told.late_points, 2)
+
+    @property
+    def late(self) -> float:
+        return taken_off(self.full, self.lateness.percent)
+
+    @property
+    def counted(self) -> float:
+        return round(self.full - self.late, 2)
 
 
 @router.get("/learn/{course}")
@@ -74,7 +96,7 @@ def _today(
             raise Forbidden("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
         return visit.page(
             "learn.html", status,
-            state=state, today=_today_of(visit, session, state), next_lab=_next_lab(state),
+            state=state, today=_today_of(visit, session, state), next_lab=_next_lab(visit, state),
             progress=progress(visit, state), said=said, problem=visit.t(problem) if problem else "", typed=typed,
             ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
         )  # fmt: skip
@@ -87,9 +109,9 @@ def _today_of(visit: Visit, session: Session, state: LearnerState) -> Today:
     return Today(day, marks.get(day.date, Mark()) if day else Mark())
 
 
-def _next_lab(state: LearnerState) -> LabState | None:
-    """The first lab that is handed out and not handed in."""
-    return next((lab for lab in state.labs if lab.step == "open"), None)
+def _next_lab(visit: Visit, state: LearnerState) -> LabState | None:
+    """The first lab that is handed out, not handed in, and still taken."""
+    return next((lab for lab in state.labs if lab.step == "open" and not lab.deadline.judge(visit.now).refused), None)
 
 
 def progress(visit: Visit, state: LearnerState) -> str:
@@ -117,8 +139,9 @@ def receipt(visit: SignedIn, course: str, submission: str, new: str = "") -> HTM
         visit.run = find_course(session, course)
         rows = {row.lab_id: row for row in visit.run.labs}
         return visit.page(
-            "receipt.html", receipt=found, lab=rows.get(found.lab), name=_name(visit, found.learner), new=bool(new)
-        )
+            "receipt.html", receipt=found, lab=rows.get(found.lab), name=_name(visit, found.learner), new=bool(new),
+            lateness=deadlines_of(session, course).lateness(found),
+        )  # fmt: skip
 
 
 @router.get("/learn/{course}/feedback/{submission}")
@@ -129,7 +152,8 @@ def feedback(visit: SignedIn, course: str, submission: str) -> HTMLResponse:
         visit.run = find_course(session, course)
         told = _feedback(visit, session, course, submission)
         rows = {row.lab_id: row for row in visit.run.labs}
-        return visit.page("feedback.html", receipt=found, lab=rows.get(found.lab), told=told)
+        points = Points(told, deadlines_of(session, course).lateness(found))
+        return visit.page("feedback.html", receipt=found, lab=rows.get(found.lab), told=told, points=points)
 
 
 @router.get("/learn/{course}/feedback/{submission}/pictures/{criterion}/{index}")

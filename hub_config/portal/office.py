@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from grader.records import attend, journal, work
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
+from hub_config.portal.deadlines import CHANGES
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_office
@@ -26,6 +27,7 @@ KINDS = {
     work.RECEIVED: N_("Handed in"),
     work.GRADED: N_("Grade recorded"),
     work.FEEDBACK: N_("Feedback released"),
+    **CHANGES,
 }
 
 

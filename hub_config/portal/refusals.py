@@ -16,4 +16,12 @@ REFUSALS = {
     "nothing_to_correct": N_("Enter a check-in time, a check-out time or an excused absence."),
     "out_before_in": N_("The check-out must be later than the check-in."),
     "not_a_time": N_("Enter times as hours and minutes, such as 09:00."),
+    "deadline_reason_missing": N_("Write the reason, so that it can be understood later."),
+    "not_a_due_time": N_("Enter the day and the time, such as 2026-07-10 18:00."),
+    "terms_out_of_range": N_(
+        "Enter whole numbers: grace 0 to 1440 minutes, 0 to 100 percent, 0 to 365 days, 0 to 1000 submissions."
+    ),
+    "nothing_to_extend": N_("This lab has no due time, so there is nothing to extend. Set a due time first."),
+    "extension_not_later": N_("An extension must be later than the due time of the class."),
+    "no_extension": N_("This extension no longer stands. Reload the page."),
 }

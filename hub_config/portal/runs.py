@@ -1,17 +1,20 @@
-"""Grading and releasing feedback, run as a command. The rule: one run at a time for each lab of a course."""
+"""Grading, releasing feedback and comparing, run as a command. The rule: one run at a time for each lab of a course."""
 
 from __future__ import annotations
 
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-Kind = Literal["grade", "feedback"]
+from grader.engine import causes
+
+Kind = Literal["grade", "feedback", "similar"]
 
 
 class Progress(BaseModel):
@@ -23,7 +26,26 @@ class Progress(BaseModel):
     total: int = Field(default=0, ge=0)
     learner: str = ""
     message: str = ""
+    cause: str = ""
+    #: How many failed for each cause; known causes only.
+    causes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    seconds_left: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     finished: bool = False
+
+    @property
+    def ended(self) -> int:
+        """How many are behind us, well or not."""
+        return self.done + self.failed
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.total - self.ended)
+
+    @property
+    def summary(self) -> list[tuple[str, int]]:
+        """The causes, the most frequent first."""
+        order = list(causes.CAUSES)
+        return sorted(((c, n) for c, n in self.causes.items() if n), key=lambda row: (-row[1], order.index(row[0])))
 
 
 @dataclass
@@ -39,7 +61,9 @@ class Run:
     def state(self) -> Literal["running", "finished", "broken"]:
         if self.exit_code is None:
             return "running"
-        return "finished" if self.exit_code == 0 and self.progress.finished else "broken"
+        # A command that came to its end says by 1 that some submissions failed: that is a result, not a broken run.
+        whole = self.exit_code == 0 or (self.exit_code == 1 and self.progress.failed > 0)
+        return "finished" if self.progress.finished and whole else "broken"
 
 
 class RunBoard:
@@ -82,15 +106,26 @@ class RunBoard:
         self._processes[key] = process
         with process:
             for line in process.stdout or ():
-                run.progress = _after(run.progress, line)
+                run.progress = after(run.progress, line)
         self._processes.pop(key, None)
         run.exit_code = process.returncode
 
 
-def _after(before: Progress, line: str) -> Progress:
+def after(before: Progress, line: str) -> Progress:
     """Take a line in; what it does not say stands, and a line that is not progress changes nothing."""
     try:
         said = Progress.model_validate_json(line)
     except ValidationError:
         return before
-    return before.model_copy(update=said.model_dump(exclude_unset=True))
+    told = said.model_dump(exclude_unset=True)
+    if "causes" in told:
+        told["causes"] = _counted(Counter(), said.causes)
+    elif said.cause:
+        told["causes"] = _counted(Counter(before.causes), {said.cause: 1})
+    return before.model_copy(update=told)
+
+
+def _counted(standing: Counter[str], more: dict[str, int]) -> dict[str, int]:
+    for cause, count in more.items():
+        standing[causes.known(cause)] += count
+    return dict(standing)

@@ -13,11 +13,13 @@ from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
+from grader.deadlines import NotTaken, must_take
 from grader.records import work
 from grader.records.blobs import Manifest
 from grader.records.models import Event
-from grader.records.state import find_course, learner_state
+from grader.records.state import LabState, find_course, learner_state
 from grader.records.work import UnknownWork
 from hub_config.portal.hub import PROBLEMS, ServerProblem
 from hub_config.portal.i18n import N_
@@ -58,7 +60,7 @@ def _open(visit: Visit, course: str, lab: str, started: bool) -> Response:
     try:
         hub.fetch(name, visit.token, course, lab)
     except ServerProblem as problem:
-        return _hand_in(visit, course, lab, problem)
+        return _hand_in(visit, course, lab, problem, status=409)
     return RedirectResponse(hub.user_path(name, f"lab/tree/{lab}/{lab}.ipynb"), 303)
 
 
@@ -78,6 +80,11 @@ async def hand_in(visit: Posted, course: str, lab: str) -> Response:
 def _submit(visit: Visit, course: str, lab: str) -> Response:
     as_learner(visit, course)
     _release(visit, course, lab)
+    # The records refuse it anyway; here nobody waits for a server to be told so.
+    with visit.records() as session:
+        refused = _not_taken(visit, _standing(visit, session, course, lab))
+    if refused:
+        return _hand_in(visit, course, lab, status=409)
     before, problem = _receipts(visit, course, lab), ServerProblem("slow")
     try:
         visit.site.hub.submit(visit.who.name, visit.token, course, lab)
@@ -87,22 +94,40 @@ def _submit(visit: Visit, course: str, lab: str) -> Response:
     after = _receipts(visit, course, lab)
     if len(after) > len(before):
         return visit.go("learn", course, "receipts", after[-1], query="?new=1")
-    return _hand_in(visit, course, lab, problem)
+    return _hand_in(visit, course, lab, problem, status=409)
 
 
-def _hand_in(visit: Visit, course: str, lab: str, problem: ServerProblem | None = None) -> HTMLResponse:
+def _hand_in(
+    visit: Visit, course: str, lab: str, problem: ServerProblem | None = None, *, status: int = 200
+) -> HTMLResponse:
     release = _release(visit, course, lab)
     items = _checked(visit, _spec(visit, release))
     with visit.records() as session:
-        visit.run = find_course(session, course)
-        state = learner_state(session, course, visit.who.name, visit.now)
-        standing = next((found for found in state.labs if found.lab.lab_id == lab), None) if state else None
-        if standing is None:
-            raise UnknownWork("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
+        standing = _standing(visit, session, course, lab)
         return visit.page(
-            "hand_in.html", 409 if problem else 200, lab=standing, items=items,
+            "hand_in.html", status, lab=standing, items=items,
+            not_taken=_not_taken(visit, standing), lateness=standing.deadline.judge(visit.now),
             problem=visit.t(PROBLEMS[problem.kind]) if problem else "", detail=problem.detail if problem else "",
         )  # fmt: skip
+
+
+def _standing(visit: Visit, session: Session, course: str, lab: str) -> LabState:
+    """The lab as it stands for the learner."""
+    visit.run = find_course(session, course)
+    state = learner_state(session, course, visit.who.name, visit.now)
+    standing = next((found for found in state.labs if found.lab.lab_id == lab), None) if state else None
+    if standing is None:
+        raise UnknownWork("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
+    return standing
+
+
+def _not_taken(visit: Visit, lab: LabState) -> str:
+    """Why nothing more is taken of the learner in this lab; empty while it is."""
+    try:
+        must_take(lab.deadline.judge(visit.now), lab.deadline.terms, len(lab.submissions))
+    except NotTaken as refused:
+        return refused.text.in_(visit.words.lang)
+    return ""
 
 
 def _checked(visit: Visit, spec: LabSpec | None) -> list[Item]:

@@ -22,16 +22,20 @@ from sqlalchemy.orm import Session as DatabaseSession
 
 from grader.attendance import EVENT_TEXT, STATUS_TEXT
 from grader.completion import OUTCOME_TEXT
+from grader.deadlines import explained
+from grader.engine.causes import CAUSES
 from grader.records.attend import GuessLimiter, zone
 from grader.records.blobs import BlobStore
 from grader.records.db import reading
-from grader.records.models import CourseRun, Institution
+from grader.records.models import CourseLab, CourseRun, Institution
+from grader.records.work import UnknownWork
 from grader.roles import Caller, Forbidden
 from hub_config.portal import i18n
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
 from hub_config.portal.i18n import N_, Words
+from hub_config.portal.listeners import Listeners
 from hub_config.portal.places import Place, places
 from hub_config.portal.runs import RunBoard
 from hub_config.portal.security import Seals, Session, same_origin
@@ -73,6 +77,7 @@ class Site:
     gateway: Gateway
     seals: Seals
     runs: RunBoard = field(default_factory=RunBoard)
+    listeners: Listeners = field(default_factory=Listeners)
     limiter: GuessLimiter = field(default_factory=GuessLimiter)
     #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
     #: which would have none left to take it when a whole class hands in at once.
@@ -81,8 +86,9 @@ class Site:
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
-        files = (HERE / "static" / "portal.css", HERE / "static" / "desk.js", self.settings.htmx_file)
-        self.version = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+        own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js", "desk.js")]
+        parts = (*own, self.settings.htmx_file.read_bytes())
+        self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
 @cache
@@ -96,7 +102,10 @@ def _environment(words: Words) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(outcome_text=OUTCOME_TEXT, status_text=STATUS_TEXT, event_text=EVENT_TEXT)
+    environment.globals.update(
+        outcome_text=OUTCOME_TEXT, status_text=STATUS_TEXT, event_text=EVENT_TEXT, cause_text=CAUSES
+    )
+    environment.globals["explained"] = explained
     environment.filters["text"] = lambda text: text.in_(words.lang)
     environment.filters["sentence"] = lambda text: _capital(text.in_(words.lang))
     environment.filters["points"] = lambda value: f"{value:g}"
@@ -271,3 +280,11 @@ def as_office(visit: Visit, institution: str) -> None:
             f"{institution} 기관의 담당자만 볼 수 있습니다.",
             f"{visit.who.name} does not belong to the office of {institution}",
         )
+
+
+def lab_row(visit: Visit, lab: str) -> CourseLab:
+    """A lab of the course: only such a name ever reaches a command or a folder."""
+    for row in visit.run.labs if visit.run else ():
+        if row.lab_id == lab:
+            return row
+    raise UnknownWork("이 과정에 없는 실습입니다.", "this course has no such lab")

@@ -20,7 +20,10 @@ from traitlets.config import Config
 
 from grader import review
 from grader.engine import grade as flow
-from grader.engine.grade import Progress, grade_lab, release_feedback
+from grader.engine.grade import grade_lab, release_feedback
+from grader.engine.lock import AlreadyGrading, only_run
+from grader.engine.marking import Job, Marking
+from grader.engine.progress import Progress
 from grader.engine.results import results_file
 from grader.gradebook import graded_submission, open_book
 from grader.nbgrader_setup import configure, course_api
@@ -215,17 +218,17 @@ def test_a_persons_points_survive_and_wait_again_only_for_another_submission(cla
 def test_a_stopped_run_goes_on_where_it_was(classroom: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
     hand_in(classroom, "ann")
     hand_in(classroom, "bob")
-    real = flow._autograde
+    real = Marking.finish
 
-    def killed(api: Any, root: Path, lab: str, learner: str) -> str:
-        if learner == "bob":
+    def killed(self: Marking, job: Job) -> None:
+        if job.learner == "bob":
             raise KeyboardInterrupt
-        return real(api, root, lab, learner)
+        real(self, job)
 
-    monkeypatch.setattr(flow, "_autograde", killed)
-    with pytest.raises(KeyboardInterrupt):
-        classroom.grade(workers=1)
-    monkeypatch.setattr(flow, "_autograde", real)
+    with monkeypatch.context() as patched:
+        patched.setattr(Marking, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            classroom.grade(workers=1)
     summary, _ = classroom.grade()
     assert summary.failed == 0
     assert (classroom.points("ann"), classroom.points("bob")) == (AUTOMATIC, AUTOMATIC)
@@ -251,7 +254,7 @@ def test_a_grade_that_did_not_reach_the_records_is_sent_again(
 
 def test_two_instructors_at_once_do_not_mix(classroom: Classroom) -> None:
     hand_in(classroom, "ann")
-    with flow._only_run(classroom.root, LAB), pytest.raises(flow.AlreadyGrading) as caught:
+    with only_run(classroom.root, LAB), pytest.raises(AlreadyGrading) as caught:
         classroom.grade()
     assert "이미 진행 중" in caught.value.text.ko
     assert classroom.grade()[0].graded == 1

@@ -38,20 +38,20 @@ class KnownPeople(HubIdentity):
         return PEOPLE.get(token)
 
 
-def make_app(engine: Engine, blobs: Path) -> FastAPI:
+def make_app(engine: Engine, blobs: Path, prefix: str = "/api/v1") -> FastAPI:
     """The service as the product mounts it."""
     app = FastAPI()
     records = Records(engine, BlobStore(blobs), KnownPeople(), now=lambda: MONDAY_TEN)
-    app.include_router(make_router(records), prefix="/api/v1")
+    app.include_router(make_router(records), prefix=prefix)
     add_errors_and_limits(app, max_upload_bytes=MAX_UPLOAD)
     return app
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve on a free loopback port; gives the API's address."""
+def serving(app: FastAPI, port: int = 0, prefix: str = "/api/v1") -> Iterator[str]:
+    """Serve on a loopback port, by default a free one; gives the API's address."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
@@ -59,7 +59,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     while not server.started:
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{port}/api/v1"
+        yield f"http://127.0.0.1:{port}{prefix}"
     finally:
         server.should_exit = True
         thread.join()

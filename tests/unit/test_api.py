@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from records_server import MAX_UPLOAD, make_app
-from small_course import COURSE
+from small_course import COURSE, MONDAY_TEN
 from sqlalchemy import Engine
 
-from grader.records import journal, work
-from grader.records.db import reading
-from grader.records.state import learner_state
+from grader.records import deadlines, journal, work
+from grader.records.db import reading, writing
+from grader.records.state import find_course, learner_state
 from grader.roles import Caller
+from labs.manifest import LatePolicy, Terms
 
 RELEASE = f"/api/v1/courses/{COURSE}/labs/rough-cut/release"
 SUBMISSIONS = f"/api/v1/courses/{COURSE}/labs/rough-cut/submissions"
@@ -44,6 +46,63 @@ def released(client: TestClient) -> TestClient:
 def test_a_lab_is_due_at_the_end_of_the_day_in_the_institutions_zone(released: TestClient) -> None:
     (lab,) = released.get(f"/api/v1/courses/{COURSE}/labs", headers=as_("ann")).json()
     assert lab["due_at"] == "2026-07-09T23:59:59+09:00"
+
+
+def due(engine: Engine, hours: int, *, attempts: int = 0, policy: Any = "percent") -> None:
+    """Set the lab's due time so many hours from now."""
+    terms = Terms(grace_minutes=0, late=LatePolicy(policy=policy), attempts=attempts)
+    with writing(engine) as session:
+        deadlines.set_deadline(
+            session, find_course(session, COURSE), "rough-cut", due_at=MONDAY_TEN + timedelta(hours=hours), terms=terms,
+            reason="시험", instructor="eve", now=MONDAY_TEN,
+        )  # fmt: skip
+
+
+def test_the_server_says_when_it_is_due_and_how_late_each_submission_is(released: TestClient, engine: Engine) -> None:
+    due(engine, -30)
+    with writing(engine) as session:
+        deadlines.extend(
+            session, find_course(session, COURSE), "rough-cut", learner="bob", until=MONDAY_TEN + timedelta(hours=1),
+            reason="병원", instructor="eve", now=MONDAY_TEN,
+        )  # fmt: skip
+    for who in ("ann", "bob"):
+        forged = {"received_at": "2000-01-01T00:00:00+00:00", "days_late": "0"}
+        released.post(SUBMISSIONS, headers=as_(who), files=files(timestamp__txt=b"2000-01-01"), data=forged)
+    rows = released.get(SUBMISSIONS, headers=as_("grader")).json()
+    assert [(row["learner"], row["due_at"], row["days_late"], row["late_percent"]) for row in rows] == [
+        ("ann", "2026-07-05T04:00:00+09:00", 2, 20),
+        ("bob", "2026-07-06T11:00:00+09:00", 0, 0),
+    ]
+    labs = f"/api/v1/courses/{COURSE}/labs"
+    seen = {who: released.get(labs, headers=as_(who)).json()[0] for who in ("ann", "bob")}
+    assert [lab["due_at"][:13] for lab in seen.values()] == ["2026-07-05T04", "2026-07-06T11"]
+    assert seen["ann"]["terms"]["late"]["percent_per_day"] == 10
+
+
+def test_what_comes_too_late_is_refused_in_both_languages(released: TestClient, engine: Engine) -> None:
+    due(engine, -1, policy="refuse")
+    answer = released.post(SUBMISSIONS, headers=as_("ann"), files=files(a=b"1"))
+    assert answer.status_code == 409
+    assert "7월 6일 09:00" in answer.json()["ko"]
+    assert "2026-07-06 09:00" in answer.json()["en"]
+    assert released.get(SUBMISSIONS, headers=as_("ann")).json() == []
+
+
+def test_the_last_attempt_is_taken_once_however_many_come_at_once(released: TestClient, engine: Engine) -> None:
+    due(engine, 1, attempts=2)
+    statuses: list[int] = []
+
+    def hand_in(number: int) -> None:
+        content = files(a=f"{number}".encode())
+        statuses.append(released.post(SUBMISSIONS, headers=as_("ann"), files=content).status_code)
+
+    threads = [threading.Thread(target=hand_in, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201] * 2 + [409] * 6
+    assert len(released.get(SUBMISSIONS, headers=as_("ann")).json()) == 2
 
 
 def test_a_receipt_names_the_tokens_owner_whatever_the_request_says(released: TestClient) -> None:
@@ -188,8 +247,6 @@ def test_112_learners_submitting_at_once_lose_nothing(released: TestClient, engi
 
 
 def test_a_grade_counts_for_the_latest_attempt_only(released: TestClient, engine: Engine) -> None:
-    from small_course import MONDAY_TEN
-
     first = released.post(SUBMISSIONS, headers=as_("ann"), files=files(a=b"1")).json()
     grade = {"submission": first["id"], "points": 80, "max_points": 100, "final": True}
     grades = f"/api/v1/courses/{COURSE}/grades"

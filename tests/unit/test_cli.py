@@ -14,11 +14,13 @@ from click.testing import CliRunner, Result
 from ledger_support import NO_LIMITS, open_ledger, opening
 from sqlalchemy import text
 
-from grader.engine import grade as flow
-from grader.engine.grade import Progress, Summary
+from grader.engine import start
+from grader.engine.progress import Progress, Summary
 from grader.records import anchors
 from grader.records.db import open_database, writing
 from grader.records.models import Event
+from grader.similarity import compare as likeness
+from grader.similarity.result import Alike, Comparison, Pair, comparison_file
 from hub_config import cli
 from hub_config import doctor as examination
 from hub_config.ai_gateway.ledger import Settlement
@@ -215,7 +217,7 @@ def test_doctor_is_content_where_all_works(practicum: Installation, monkeypatch:
 
 
 @pytest.mark.parametrize(("language", "said"), [("ko", "그런 과정이 없습니다"), ("en", "no such course")])
-@pytest.mark.parametrize("command", ["grade", "feedback"])
+@pytest.mark.parametrize("command", ["grade", "feedback", "similar"])
 @pytest.mark.parametrize("course", ["nowhere", "", "..", ".", "../records", "/tmp", "ai-work-ko/", "*"])
 def test_an_unknown_course_is_one_line(
     practicum: Installation, language: str, said: str, command: str, course: str
@@ -241,7 +243,7 @@ def played(monkeypatch: pytest.MonkeyPatch, failed: int) -> None:
         report(Progress(1, failed, 1 + failed, "haneul", "손상된 파일" if failed else ""))
         return Summary(1, failed, 2)
 
-    monkeypatch.setattr(flow, "grade_lab", grade_lab)
+    monkeypatch.setattr(start, "grade", grade_lab)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +273,39 @@ def test_grading_for_a_program_is_one_json_object_a_line(
     played(monkeypatch, 1)
     result = practicum.says("grade", "c", "rough-cut", "--json")
     progress, end = map(json.loads, result.stdout.splitlines())
-    assert progress == {"done": 1, "failed": 1, "total": 2, "learner": "haneul", "message": "손상된 파일"}
-    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2}
+    assert progress == {"done": 1, "failed": 1, "total": 2, "learner": "haneul", "message": "손상된 파일", "cause": "",
+                        "seconds_left": None}  # fmt: skip
+    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2, "causes": {}}
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("language", "said"), [("ko", "판정이 아닙니다"), ("en", "never a verdict")])
+def test_what_is_alike_is_told_with_what_it_is(
+    practicum: Installation, monkeypatch: pytest.MonkeyPatch, language: str, said: str
+) -> None:
+    practicum.speaks(language)
+    root = practicum.folder / "var" / "courses" / "c"
+    root.mkdir(parents=True)
+
+    def compare_lab(root, course, lab, *, workers, report):  # type: ignore[no-untyped-def]
+        report(Progress(2, 0, 2, "haneul"))
+        part = Alike(path="proposal.md", kind="document", share=0.714, notable=True)
+        other = Alike(path="facts.json", kind="json", share=0.1, notable=False)
+        pair = Pair(first="areum", second="haneul", parts=(part, other))
+        file = comparison_file(root, lab)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(Comparison(lab=lab, receipts={}, pairs=(pair,)).model_dump_json())
+        return Summary(2, 0, 0)
+
+    monkeypatch.setattr(likeness, "compare_lab", compare_lab)
+    result = practicum.says("similar", "c", "book-proposal")
+    assert result.exit_code == 0
+    assert "areum · haneul: proposal.md 71%\n" in result.stdout
+    assert said in result.stdout
+    told = practicum.says("similar", "c", "book-proposal", "--json").stdout.splitlines()
+    assert [json.loads(line).get("finished", False) for line in told] == [False, True]
 
 
 @pytest.mark.parametrize(

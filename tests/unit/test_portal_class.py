@@ -15,11 +15,12 @@ from sqlalchemy import text
 from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
 
 from grader.records import attend
+from grader.records import deadlines as records
 from grader.records.db import reading
 from grader.records.state import learner_state
-from hub_config.portal import instructor
+from hub_config.portal import deadlines, instructor
 from hub_config.portal.refusals import REFUSALS
-from hub_config.portal.runs import RunBoard
+from hub_config.portal.runs import Progress, RunBoard, after
 
 CLASS = f"class/{COURSE}"
 FORM = {
@@ -132,7 +133,7 @@ def test_a_run_reports_its_end(world: World, kind: str, told: str) -> None:
     assert answer.status_code == 303
     finish(world)
     polled = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut/run")
-    assert polled.headers["HX-Refresh"] == "true", "the table below the run shows the new grades"
+    assert 'data-state="finished"' in polled.text, "asking ends, and the page fetches the new grades"
     page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut").text
     assert told in page
     assert "1건은 처리하지 못했습니다." in page
@@ -142,6 +143,8 @@ def test_a_run_reports_its_end(world: World, kind: str, told: str) -> None:
     "command",
     [
         grading('{"finished": true, "graded": 3, "failed": 0}', code=3),
+        grading('{"finished": true, "graded": 3, "failed": 0}', code=1),
+        grading('{"finished": true, "graded": 3, "failed": 1}', code=2),
         grading('{"done": 1, "total": 3}'),
         ("/nowhere/to/be/found",),
     ],
@@ -152,7 +155,7 @@ def test_a_run_that_breaks_says_so(world: World, command: tuple[str, ...]) -> No
     finish(world)
     page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut/run").text
     assert "작업이 도중에 중단되었습니다." in page
-    assert "hx-trigger" not in page, "polling ends with the run"
+    assert 'data-state="broken"' in page, "asking ends with the run"
 
 
 def test_one_run_at_a_time_and_its_progress(tmp_path: object) -> None:
@@ -173,6 +176,40 @@ def test_one_run_at_a_time_and_its_progress(tmp_path: object) -> None:
     assert run.state == "broken"
 
 
+def test_a_run_that_ended_with_failed_submissions_is_finished_and_tells_why(world: World) -> None:
+    lines = (
+        '{"done": 1, "failed": 1, "total": 4, "learner": "mina", "cause": "time_limit", "seconds_left": 12.5}\n'
+        '{"done": 1, "failed": 2, "total": 4, "learner": "eve", "cause": "a cause of another version"}\n'
+        '{"done": 1, "failed": 3, "total": 4, "learner": "jun", "cause": "time_limit", "seconds_left": -1}\n'
+        '{"finished": true, "graded": 1, "failed": 3, "causes": {"time_limit": 2, "news": 1}}'
+    )
+    world.start(grade_command=grading(lines, code=1))
+    world.post(world.browser("teacher"), f"{CLASS}/labs/rough-cut/grade", "teacher")
+    finish(world)
+    run = world.site.runs.latest(COURSE, "rough-cut")
+    assert run.progress.summary == [("time_limit", 2), ("other", 1)]
+    for lang, texts in (("ko", ("제한 시간 초과", "그 밖의 이유")), ("en", ("Over the time limit", "Another reason"))):
+        page = world.browser("teacher", lang).get(f"{PREFIX}{CLASS}/labs/rough-cut").text
+        assert 'data-state="finished"' in page
+        for why in texts:
+            assert why in page
+
+
+def test_causes_are_counted_line_by_line_until_the_command_sums_them_up() -> None:
+    progress = Progress()
+    for line in (
+        '{"done": 2, "failed": 1, "total": 9, "cause": "memory_limit", "seconds_left": 30}',
+        '{"done": 2, "failed": 2, "total": 9, "cause": "memory_limit"}',
+        '{"done": 3, "failed": 2, "total": 9}',
+        '{"seconds_left": NaN}',
+        '{"causes": {"time_limit": -4}}',
+    ):
+        progress = after(progress, line)
+    assert progress.causes == {"memory_limit": 2}
+    assert (progress.ended, progress.remaining, progress.seconds_left) == (5, 4, 30)
+    assert after(progress, '{"finished": true, "causes": {"time_limit": 2}}').causes == {"time_limit": 2}
+
+
 def test_only_a_lab_of_the_course_reaches_the_command(world: World) -> None:
     for lab in ("--force", "nothing", "extra%00"):
         answer = world.post(world.browser("teacher"), f"{CLASS}/labs/{lab}/grade", "teacher")
@@ -181,7 +218,7 @@ def test_only_a_lab_of_the_course_reaches_the_command(world: World) -> None:
 
 
 def test_learners_cannot_grade_or_correct(world: World) -> None:
-    for path in ("correct", "labs/rough-cut/grade", "labs/rough-cut/feedback"):
+    for path in ("correct", "labs/rough-cut/grade", "labs/rough-cut/feedback", "labs/rough-cut/similar"):
         assert world.post(world.browser("mina"), f"{CLASS}/{path}", "mina", **FORM).status_code == 403
     assert world.site.runs.latest(COURSE, "rough-cut") is None
 
@@ -223,7 +260,7 @@ def test_the_office_sees_its_runs_and_a_broken_journal(world: World) -> None:
 
 
 def test_every_refusal_of_the_records_has_its_sentence() -> None:
-    sources = [Path(module.__file__).read_text("utf-8") for module in (attend, instructor)]
+    sources = [Path(module.__file__).read_text("utf-8") for module in (attend, instructor, records, deadlines)]
     reasons = {reason for source in sources for reason in re.findall(r'Refused\("(\w+)"\)', source)}
     assert len(reasons) >= 8
     assert reasons == set(REFUSALS)

@@ -38,6 +38,10 @@ WHO_MAY = [
     (f"{CLASS}/labs/rough-cut/desk/RECEIPT/files/0", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/desk/RECEIPT/ai", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/desk/RECEIPT/ai/rcpt_{1:024x}", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/deadline", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/run/events", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/log/mina", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/similar", {"teacher", "both"}),
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
     (f"{LEARN}/ai", {"mina", "eve"}),
@@ -66,6 +70,8 @@ def full(world: World) -> tuple[World, str]:
     world.grade(receipt)
     world.feedback(receipt, comment=f"좋아요 {SCRIPT}")
     world.attended("mina", FIRST)
+    world.log("mina", f"checks: {SCRIPT}")
+    world.compared(f"둘 다 {SCRIPT} 썼습니다.")
     return world, receipt
 
 

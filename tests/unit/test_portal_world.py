@@ -25,6 +25,7 @@ from grader.records.models import CourseLab, CourseRun, Enrolment, Institution, 
 from grader.records.state import find_course
 from grader.records.work import CriterionPoints, GradeReport
 from grader.roles import Caller
+from grader.similarity.result import Alike, Comparison, Pair, Passage, Unread, comparison_file
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.security import Session
@@ -83,7 +84,7 @@ class World:
             prefix=PREFIX, hub_url="http://hub.test", hub_api_url="http://hub.test/hub/api", api_token="service-token",
             secret=SECRET, htmx_file=assets / "htmx.js", fonts_folder=assets, gateway_url="http://gateway.test",
             grade_command=(sys.executable, "-c", "pass"), feedback_command=(sys.executable, "-c", "pass"),
-            courses_folder=folder / "courses", now=lambda: self.now,
+            similar_command=(sys.executable, "-c", "pass"), courses_folder=folder / "courses", now=lambda: self.now,
         )  # fmt: skip
 
     def _play(self, request: httpx.Request) -> httpx.Response:
@@ -172,6 +173,29 @@ class World:
                 actor="teacher",
                 now=self.now,
             )
+
+    def log(self, learner: str, said: str, lab: str = "rough-cut") -> Path:
+        """Write the log of grading a submission, as the engine does."""
+        file = self.settings.courses_folder / COURSE / "logs" / learner / f"{lab}.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(said, "utf-8")
+        return file
+
+    def compared(self, passage: str, lab: str = "rough-cut", **receipts: str) -> None:
+        """Write what a comparison found: a pair with a passage, and a file that could not be read."""
+        alike = Alike(
+            path="proposal.md", kind="document", share=0.714, notable=True,
+            passages=(Passage(first=passage, second=f"{passage} 저도요."),),
+        )  # fmt: skip
+        parts = (alike, Alike(path="clip.mp4", kind="video", share=0.1, notable=False))
+        found = Comparison(
+            lab=lab, receipts={"mina": "a" * 8, "eve": "b" * 8, **receipts},
+            unread=(Unread(learner="eve", path=f"{SCRIPT}.png", problem="unreadable"),),
+            pairs=(Pair(first="eve", second="mina", parts=parts),),
+        )  # fmt: skip
+        file = comparison_file(self.settings.courses_folder / COURSE, lab)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(found.model_dump_json(), "utf-8")
 
     def attended(self, learner: str, day: date, *, out: bool = True) -> None:
         """Check somebody in, and out, with the hours of a whole day."""

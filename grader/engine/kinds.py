@@ -1,0 +1,187 @@
+"""The two kinds of work: a criteria lab, whose files are checked, and an ordinary nbgrader assignment, whose notebook is executed.
+
+The rule: a lab that a pack describes is never graded by running what a learner wrote. Nothing of nbgrader is imported here, so
+that the sandboxes get ready while it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from grader.engine.criteria import Checker
+from grader.engine.results import keep_results, standing_results
+from grader.engine.warm.cells import Assignment
+from grader.engine.warm.worker import Worker
+from labs.catalog import LabFolder, packs
+from labs.manifest import Limits
+from labs.spec import read_spec
+from labs.texts import UserError
+
+if TYPE_CHECKING:
+    from grader.engine.marking import Job, Page
+
+#: In the place of nbgrader's own list: no `Execute`; what a learner wrote is sanitised before an instructor's browser shows it.
+AUTOGRADE_NOTEBOOKS = (
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "grader.late.LatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    # Last, because an answer is compared with what was handed out.
+    "nbconvert.preprocessors.sanitize.SanitizeHTML",
+)
+AUTOGRADE_CRITERIA = (
+    "grader.engine.preprocessors.RecordCriteria",
+    *AUTOGRADE_NOTEBOOKS[1:4],
+    "grader.engine.preprocessors.RequireReview",
+    *AUTOGRADE_NOTEBOOKS[4:],
+)
+
+
+class UnknownLab(UserError):
+    """A lab that is neither in a pack nor an assignment of the course."""
+
+
+class Kind(Protocol):
+    """What the flow of grading needs to know of a kind of work."""
+
+    workers: int
+
+    @property
+    def autograde(self) -> Sequence[str]:
+        """nbgrader's preprocessors after the sandbox."""
+
+    def execute(self, job: Job, force: bool) -> str:
+        """Do what happens in a sandbox; the cause where a limit was met. Called in threads."""
+
+    def close(self) -> None:
+        """End the sandboxes."""
+
+
+def known_labs(root: Path) -> list[str]:
+    """What can be graded in a course: the packs' labs, and the assignments that its instructors wrote."""
+    own = {folder.name for folder in (root / "source").glob("*/") if any(folder.glob("*.ipynb"))}
+    return sorted(own | {lab.id for pack in packs().values() for lab in pack.labs})
+
+
+def kind_of(root: Path, lab: str, workers: int | None = None) -> Kind:
+    """The kind of a lab, with its sandboxes getting ready; UnknownLab where the course has none such."""
+    workers = workers or os.cpu_count() or 1
+    described = next((known for pack in packs().values() for known in pack.labs if known.id == lab), None)
+    if described is not None:
+        return CriteriaLab(root, described, workers)
+    # By its name in the folder: one that is called as a path would be graded where it leads.
+    sources = sorted((root / "source" / lab).glob("*.ipynb")) if lab in known_labs(root) else []
+    if not sources:
+        raise UnknownLab(
+            f"{lab}: 이 과정에 없는 실습입니다.",
+            f"{lab}: neither a lab of a pack nor an assignment in {root.name}/source",
+        )
+    return NotebookAssignment(sources, Limits(), workers)
+
+
+class Closing(Protocol):
+    close: Callable[[], None]
+
+
+T = TypeVar("T", bound=Closing)
+
+
+class Pool(Generic[T]):
+    """Sandboxes that threads take one of and give back."""
+
+    def __init__(self, all_of_them: Sequence[T]) -> None:
+        self._all, self._free = all_of_them, SimpleQueue[T]()
+        for one in all_of_them:
+            self._free.put(one)
+
+    @contextmanager
+    def one(self) -> Iterator[T]:
+        """One of them, waited for."""
+        taken = self._free.get()
+        try:
+            yield taken
+        finally:
+            self._free.put(taken)
+
+    def close(self) -> None:
+        """End all of them."""
+        for one in self._all:
+            one.close()
+
+
+class CriteriaLab:
+    """Files are checked; a notebook is not run."""
+
+    autograde = AUTOGRADE_CRITERIA
+
+    def __init__(self, root: Path, lab: LabFolder, workers: int) -> None:
+        self.workers = workers
+        self._root, self._lab = root, lab
+        material = root / "release" / lab.id
+        lang = read_spec(material).lang
+        self._checkers = Pool([Checker(lab, material, lang) for _ in range(workers)])
+
+    def execute(self, job: Job, force: bool) -> str:
+        """Have the lab's checks look at the submission, unless results of it stand."""
+        from grader.gradebook import receipt_id
+
+        receipt = receipt_id(job.folder) or ""
+        if not force and standing_results(self._root, job.learner, self._lab.id, receipt) is not None:
+            return ""
+        with self._checkers.one() as checker:
+            keep_results(self._root, job.learner, self._lab.id, receipt, checker.check(job.folder))
+            return checker.why
+
+    def close(self) -> None:
+        """End the sandboxes."""
+        self._checkers.close()
+
+
+class NotebookAssignment:
+    """Notebooks are executed, each in a fork of a warm template."""
+
+    autograde = AUTOGRADE_NOTEBOOKS
+
+    def __init__(self, sources: Sequence[Path], limits: Limits, workers: int) -> None:
+        self.workers = workers
+        assignment = Assignment.of(cell for path in sources for cell in _code_of(path))
+        self._workers = Pool([Worker(assignment, limits) for _ in range(workers)])
+
+    def execute(self, job: Job, force: bool) -> str:  # noqa: ARG002
+        """Execute a submission's notebooks one after the other."""
+        with self._workers.one() as worker:
+            return next(filter(None, [self._page(worker, job, page) for page in job.pages]), "")
+
+    def close(self) -> None:
+        """End the sandboxes."""
+        self._workers.close()
+
+    def _page(self, worker: Worker, job: Job, page: Page) -> str:
+        from grader.engine.notebooks import code_cells, fill
+
+        cells = code_cells(page.notebook)
+        execution = worker.run([cell for _, cell in cells], job.folder)
+        job.log += fill(page.notebook, [place for place, _ in cells], execution)
+        if execution.why:
+            job.log.append(f"{Path(page.path).name}: {execution.why} after {execution.seconds:.1f} s")
+        return execution.why
+
+
+def _code_of(path: Path) -> list[tuple[str, bool]]:
+    """The code cells of an instructor's notebook: source, and whether it is locked."""
+    notebook: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    found = []
+    for cell in notebook.get("cells", []):
+        if cell.get("cell_type") == "code":
+            marks = cell.get("metadata", {}).get("nbgrader", {})
+            locked = bool(marks.get("grade") or marks.get("locked")) and not marks.get("solution")
+            found.append(("".join(cell.get("source", "")), locked))
+    return found

@@ -1,0 +1,1 @@
+"""Finds submissions of a lab that are suspiciously alike: a place to look, never a verdict."""
