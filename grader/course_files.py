@@ -14,3 +14,9 @@ def inside(root: Path, *parts: str) -> Path | None:
         return None
     path = root.resolve().joinpath(*parts)
     return path if path.resolve() == path else None
+
+
+def file_inside(root: Path, *parts: str) -> Path | None:
+    """A regular file below a course's folder, by the same rule; None where there is none."""
+    path = inside(root, *parts)
+    return path if path is not None and path.is_file() else None

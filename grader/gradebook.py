@@ -1,25 +1,93 @@
-"""nbgrader's gradebook: what it says of a submission, as the records and the learner need it, and its late penalties."""
+"""nbgrader's gradebook: opening it, what it says of a submission, as the records and the learner need it, and its late penalties."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nbgrader.api import Assignment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+from grader.course_files import file_inside
 from grader.deadlines import taken_off
 from grader.engine.results import Results, results_file
 from grader.feedback import CriterionFeedback, Feedback
 from grader.records.work import CriterionPoints, GradeReport
 from labs.catalog import find_lab
+from labs.texts import UserError
 
 #: Written beside a collected submission: the receipt it came with.
 RECEIPT = "practicum-receipt.json"
+#: Formgrader and a running grading write to the same file.
+BUSY_SECONDS = 15
+
+
+class NotGraded(UserError):
+    """A submission that the gradebook does not have yet."""
+
+
+class _Book(Gradebook):  # type: ignore[misc]
+    """The gradebook as it is: nbgrader's own constructor would make tables and a course where there are none."""
+
+    def __init__(self, file: Path) -> None:
+        self.engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+        self.db = scoped_session(sessionmaker(bind=self.engine))
+        self.course_id, self.authenticator = "", None
+
+
+@contextmanager
+def open_book(course_root: Path) -> Iterator[Any]:
+    """Open a course's gradebook; NotGraded where there is none."""
+    file = course_root / "gradebook.db"
+    # An instructor's server can write the folder, so a link may lead to any database of this machine.
+    if file.is_symlink() or not file.is_file():
+        raise not_graded()
+    with _Book(file) as book:
+        yield book
+
+
+def waiting_by_learner(book: Any, lab: str) -> Counter[str]:
+    """How many criteria of each graded learner wait for a person; 0 where none does."""
+    query = (
+        select(SubmittedAssignment.student_id, Grade.needs_manual_grade)
+        .select_from(Grade)
+        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .where(Assignment.name == lab)
+    )
+    found: Counter[str] = Counter()
+    for learner, waits in book.db.execute(query):
+        found[learner] += int(waits)
+    return found
+
+
+def not_graded() -> NotGraded:
+    """The refusal that says what to do first."""
+    return NotGraded(
+        "아직 채점하지 않은 제출물입니다. 실습 화면에서 먼저 채점하기를 누르세요.",
+        "This submission is not graded yet: press Grade on the lab's page first.",
+    )
 
 
 def receipt_id(folder: Path) -> str | None:
     """The receipt that a collected or graded submission carries."""
     path = folder / RECEIPT
     return str(json.loads(path.read_text("utf-8"))["id"]) if path.is_file() else None
+
+
+def graded_submission(course_root: Path, lab: str, learner: str) -> str | None:
+    """The submission of a learner that the gradebook has, or is being given; None where that cannot be told."""
+    receipt = file_inside(course_root, "autograded", learner, lab, RECEIPT)
+    try:
+        return receipt_id(receipt.parent) if receipt else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def note_of(folder: Path) -> str:
@@ -48,9 +116,8 @@ def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = 
     Final when no criterion waits for a person. MissingEntry where there is no submission.
     """
     submission = gradebook.find_submission(lab, learner)
-    several = len(submission.notebooks) > 1
     criteria = tuple(
-        _points(grade, f"{notebook.name}/{grade.cell.name}" if several else grade.cell.name)
+        _points(grade, criterion_name(lab, notebook, grade))
         for notebook in submission.notebooks
         for grade in notebook.grades
     )
@@ -65,6 +132,11 @@ def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = 
         late_points=off,
         note=note,
     )
+
+
+def criterion_name(lab: str, notebook: Any, grade: Any) -> str:
+    """What a grade cell is called outside its notebook; a grade_id is unique in its notebook only."""
+    return str(grade.cell.name if notebook.name == lab else f"{notebook.name}:{grade.cell.name}")
 
 
 def _points(grade: Any, name: str) -> CriterionPoints:

@@ -30,11 +30,11 @@ def portal_settings(settings: Settings) -> PortalSettings:
         secret=settings.secret("class-codes").encode(),
         htmx_file=assets.node_modules() / "htmx.org" / "dist" / "htmx.min.js",
         fonts_folder=assets.node_modules() / "pretendard" / "dist" / "web" / "variable",
+        courses_folder=settings.data / "courses",
         gateway_url=settings.gateway_url,
         grade_command=(*command, "grade", "--json"),
         feedback_command=(*command, "feedback", "--json"),
         similar_command=(*command, "similar", "--json"),
-        courses_folder=settings.course_root(""),
     )
 
 

@@ -33,10 +33,12 @@ class PortalSettings(BaseModel):
     secret: SecretBytes = Field(description="the class codes' key; the keys of cookies and forms are derived from it")
     htmx_file: Path = Field(description="htmx.min.js of the npm package htmx.org")
     fonts_folder: Path = Field(description="dist/web/variable of the npm package pretendard")
+    courses_folder: Path = Field(
+        description="the folder of nbgrader's course folders, for the review desk, logs and comparisons"
+    )
     gateway_url: str | None = Field(default=None, description="the AI gateway, to show what is left of a budget")
     grade_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
     feedback_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
     similar_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
-    courses_folder: Path | None = Field(default=None, description="the courses' folders, to read logs and comparisons")
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from grader.course_files import inside
+from grader.course_files import file_inside
 from grader.records.state import find_course
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
@@ -43,8 +43,7 @@ def log_page(visit: SignedIn, course: str, lab: str, learner: str) -> HTMLRespon
 
 def log_file(courses: Path | None, course: str, lab: str, learner: str) -> Path | None:
     """Where the log of a submission stands, where there is one; links are not followed."""
-    file = None if courses is None else inside(courses, course, "logs", learner, f"{lab}.log")
-    return file if file is not None and file.is_file() else None
+    return None if courses is None else file_inside(courses, course, "logs", learner, f"{lab}.log")
 
 
 def read_log(courses: Path | None, course: str, lab: str, learner: str) -> Log | None:

@@ -86,7 +86,7 @@ class Site:
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
-        own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js")]
+        own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js", "desk.js")]
         parts = (*own, self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 

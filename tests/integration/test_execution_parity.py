@@ -89,7 +89,9 @@ def made(chance: random.Random) -> Any:
     """An assignment of a few functions, with tests that are visible, hidden, partial or judged by hand."""
     cells: list[Any] = [text("# Work"), new_code_cell("import math")]
     for i in range(chance.randint(2, 4)):
-        cells.append(solution_cell(f"f{i}", f"def f{i}(x):\n    ### BEGIN SOLUTION\n    return x + {i}\n    ### END SOLUTION"))
+        cells.append(
+            solution_cell(f"f{i}", f"def f{i}(x):\n    ### BEGIN SOLUTION\n    return x + {i}\n    ### END SOLUTION")
+        )
         cells.append(chance.choice([
             graded_cell(f"t{i}", f"assert f{i}(1) == {1 + i}", 3),
             graded_cell(f"t{i}", f"assert f{i}(1) == {1 + i}\n### BEGIN HIDDEN TESTS\nassert f{i}(-5) == {i - 5}\n### END HIDDEN TESTS", 4),
@@ -140,7 +142,11 @@ def edited(page: Any, chance: random.Random) -> tuple[Any, set[str]]:
         elif edit == "change":
             cell.source += "\n# changed"
         elif edit in ("add", "fail", "loud"):
-            source = {"add": "y = 1", "fail": "raise ValueError('mine')", "loud": "import sys; print('!', file=sys.stderr)"}
+            source = {
+                "add": "y = 1",
+                "fail": "raise ValueError('mine')",
+                "loud": "import sys; print('!', file=sys.stderr)",
+            }
             page.cells.insert(place, new_code_cell(source[edit]))
     return page, gone
 
@@ -161,7 +167,7 @@ def differences(ours: Scores, stock: Scores, gone: dict[str, set[str]]) -> dict[
 
 @pytest.mark.parametrize("seed", range(2 * ROUNDS))
 def test_random_edits_of_random_assignments_get_the_same_scores(course: GradingCourse, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     course.assign(LAB, made(chance), stock=True)
     gone = {}
     for number in range(10):

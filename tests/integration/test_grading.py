@@ -18,12 +18,14 @@ from small_course import COURSE, MONDAY_TEN
 from sqlalchemy import Engine
 from traitlets.config import Config
 
+from grader import review
 from grader.engine import grade as flow
 from grader.engine.grade import grade_lab, release_feedback
 from grader.engine.lock import AlreadyGrading, only_run
 from grader.engine.marking import Job, Marking
 from grader.engine.progress import Progress
 from grader.engine.results import results_file
+from grader.gradebook import graded_submission, open_book
 from grader.nbgrader_setup import configure, course_api
 from grader.records import journal
 from grader.records.db import reading
@@ -188,6 +190,29 @@ def test_what_is_graded_stays_and_a_new_attempt_is_graded_anew(classroom: Classr
     classroom.grade()
     assert classroom.points("ann") == AUTOMATIC != first
     assert len(next(lab for lab in classroom.state("ann").labs if lab.lab.lab_id == LAB).submissions) == 2
+
+
+def test_a_persons_points_survive_and_wait_again_only_for_another_submission(classroom: Classroom) -> None:
+    hand_in(classroom, "ann")
+    classroom.grade()
+    judged = "editor-wants-it"
+
+    def standing() -> review.Standing:
+        with open_book(classroom.root) as book:
+            return next(one for one in review.standings(book, LAB, "ann") if one.criterion == judged)
+
+    handed = graded_submission(classroom.root, LAB, "ann") or ""
+    review.save(
+        classroom.root, LAB, "ann", judged, review.Judgement(11, "또렷합니다."), standing().version, submission=handed
+    )
+    assert classroom.grade(force=True)[0].graded == 1
+    assert (standing().points, standing().comment, standing().waits) == (11, "또렷합니다.", False)
+    assert classroom.points("ann") == AUTOMATIC + 11
+    assert [lab.step for lab in classroom.state("ann").labs if lab.lab.lab_id == LAB] == ["graded"]
+    hand_in(classroom, "ann", "raw_ai")
+    classroom.grade()
+    assert (standing().points, standing().comment, standing().waits) == (11, "또렷합니다.", True)
+    assert [lab.step for lab in classroom.state("ann").labs if lab.lab.lab_id == LAB] == ["review"]
 
 
 def test_a_stopped_run_goes_on_where_it_was(classroom: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:

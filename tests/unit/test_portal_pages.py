@@ -32,6 +32,12 @@ WHO_MAY = [
     (f"{CLASS}/correct", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/desk", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/desk?show=waiting", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/desk/RECEIPT", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/desk/RECEIPT/files/0", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/desk/RECEIPT/ai", {"teacher", "both"}),
+    (f"{CLASS}/labs/rough-cut/desk/RECEIPT/ai/rcpt_{1:024x}", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/deadline", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run/events", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/log/mina", {"teacher", "both"}),
@@ -52,7 +58,7 @@ WHO_MAY = [
     (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
 ]
 #: What a browser gets that is no page.
-NO_PAGES = ("pictures", "live", "/run", ".csv")
+NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/")
 
 
 @pytest.fixture
@@ -76,7 +82,8 @@ def test_each_role_on_each_address(full: tuple[World, str], path: str, allowed: 
     for login in ("mina", "eve", "teacher", "office", "stranger", "both"):
         answer = seeded.browser(login).get(address)
         # Another learner's receipt is as if it were not there; everything else is refused by role.
-        refused = 404 if login == "eve" and ("RECEIPT" in path or path == f"{LEARN}/ai/{CALL}") else 403
+        own = path.startswith(LEARN) and ("RECEIPT" in path or path == f"{LEARN}/ai/{CALL}")
+        refused = 404 if login == "eve" and own else 403
         assert answer.status_code == (200 if login in allowed else refused), login
         if answer.status_code == 403:
             assert "권한" in answer.text
