@@ -17,13 +17,15 @@ install: .venv/.installed node_modules/.installed
 
 .venv/.installed: pyproject.toml constraints.txt | $(if $(filter .tools/%,$(UV)),.tools/bin/uv)
 	@echo "Installing the Python packages ..."
+# Compiled here once: sandboxes see the packages read-only, and would compile them at every start.
 	@test -d .venv || $(UV) venv --quiet --python $(PYTHON) .venv
-	@$(UV) pip install --quiet --python $(RUN)/python --constraint constraints.txt --editable .
+	@$(UV) pip install --quiet --compile-bytecode --python $(RUN)/python --constraint constraints.txt --editable .
+	@$(RUN)/python -m compileall -q labs video_content uiux_design publishing grader hub_config
 	@touch $@
 
 .venv/.installed-test: .venv/.installed
 	@echo "Installing what the tests need ..."
-	@$(UV) pip install --quiet --python $(RUN)/python --constraint constraints.txt --group test --group lint
+	@$(UV) pip install --quiet --compile-bytecode --python $(RUN)/python --constraint constraints.txt --group test --group lint
 	@touch $@
 
 # Node 18 or newer from the machine, else the one in its PyPI wheel.

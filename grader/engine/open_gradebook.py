@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
 from sqlalchemy import event
 from sqlalchemy.orm import scoped_session, sessionmaker
+
+from grader.engine.quick import validating_quickly
 
 #: Where nbgrader's code takes its gradebook from.
 PLACES = (
@@ -39,7 +42,7 @@ class OpenGradebook(Gradebook):  # type: ignore[misc]
         self._session = scoped_session(sessionmaker(bind=self.engine, future=True, expire_on_commit=False))
         self.db = _Flushing(self._session)
         self._known: dict[tuple[str, ...], Any] = {}
-        self._grades: tuple[tuple[str, str, str], dict[str, Any]] | None = None
+        self._rows: _Rows | None = None
 
     def close(self) -> None:
         """Nothing yet: the next step uses it again."""
@@ -53,7 +56,7 @@ class OpenGradebook(Gradebook):  # type: ignore[misc]
         self._session.rollback()
         self._session.expunge_all()
         self._known.clear()
-        self._grades = None
+        self._rows = None
 
     def end(self) -> None:
         """Close for good."""
@@ -71,19 +74,37 @@ class OpenGradebook(Gradebook):  # type: ignore[misc]
     def find_graded_cell(self, name: str, notebook: str, assignment: str) -> Any:
         return self._once(("graded", name, notebook, assignment), super().find_graded_cell)
 
+    def find_student(self, student_id: str) -> Any:
+        return self._once(("student", student_id), super().find_student)
+
+    def find_submission(self, assignment: str, student: str) -> Any:
+        return self._once(("submission", assignment, student), super().find_submission)
+
+    def find_submission_notebook(self, notebook: str, assignment: str, student: str) -> Any:
+        return self._once(("page", notebook, assignment, student), super().find_submission_notebook)
+
     def find_grade(self, cell: str, notebook: str, assignment: str, student: str) -> Any:
-        """A grade of the submission at hand, whose grades are read together."""
-        key = (notebook, assignment, student)
-        if self._grades is None or self._grades[0] != key:
-            submitted = self.find_submission_notebook(notebook, assignment, student)
-            # What formgrader or the desk wrote meanwhile is read anew.
-            self._session.expire(submitted, ["grades"])
-            for grade in submitted.grades:
-                self._session.refresh(grade, ["auto_score", "manual_score", "extra_credit", "needs_manual_grade"])
-            self._grades = (key, {grade.cell.name: grade for grade in submitted.grades})
-        if cell not in self._grades[1]:
-            raise MissingEntry(f"No such grade: {assignment}/{notebook}/{cell} for {student}")
-        return self._grades[1][cell]
+        """A grade of the notebook at hand."""
+        return self._of_page((notebook, assignment, student)).grades[cell]
+
+    def find_comment(self, cell: str, notebook: str, assignment: str, student: str) -> Any:
+        """A comment of the notebook at hand."""
+        return self._of_page((notebook, assignment, student)).comments[cell]
+
+    def _of_page(self, key: tuple[str, str, str]) -> _Rows:
+        """The rows of a submitted notebook, read together, and anew for each: formgrader and the desk write there too."""
+        if self._rows is None or self._rows.key != key:
+            page = self.find_submission_notebook(*key)
+            cells = self._once(("cells", key[1]), self._cells)
+            found = [{cells[row.cell_id]: row for row in self._session.query(kind).filter(kind.notebook_id == page.id)
+                      .populate_existing()} for kind in (Grade, Comment)]  # fmt: skip
+            self._rows = _Rows(key, _Named(found[0]), _Named(found[1]))
+        return self._rows
+
+    def _cells(self, assignment: str) -> dict[str, str]:
+        """The name of each marked cell of an assignment, by its id."""
+        return {cell.id: cell.name for notebook in self.find_assignment(assignment).notebooks
+                for cell in (*notebook.grade_cells, *notebook.solution_cells, *notebook.task_cells)}  # fmt: skip
 
     @contextmanager
     def judged_by_hand(self, assignment: str, student: str, *, keep: bool) -> Iterator[None]:
@@ -100,6 +121,20 @@ class OpenGradebook(Gradebook):  # type: ignore[misc]
         if key not in self._known:
             self._known[key] = find(*key[1:])
         return self._known[key]
+
+
+class _Named(dict[str, Any]):
+    """Rows by the names of their cells; MissingEntry where there is none."""
+
+    def __missing__(self, name: str) -> Any:
+        raise MissingEntry(f"No such grade or comment: {name}")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    key: tuple[str, str, str]
+    grades: _Named
+    comments: _Named
 
 
 class _Flushing:
@@ -121,6 +156,7 @@ def opened(db_url: str, course: str) -> Iterator[OpenGradebook]:
     gradebook = OpenGradebook(db_url, course)
     try:
         with ExitStack() as stack:
+            stack.enter_context(validating_quickly())
             for place in PLACES:
                 stack.enter_context(patch(f"{place}.Gradebook", lambda *_args, **_more: gradebook))
             yield gradebook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -91,9 +92,8 @@ def add(a, b):
     frame = sys._getframe(1)
     last = max(l for *_, l in frame.f_code.co_lines() if l)
     def jump(f, event, arg):
-        if f is frame and event == 'line':
+        if f is frame and event == 'line' and f.f_lineno != last:
             f.f_lineno = last
-            f.f_trace = None
         return jump
     frame.f_trace = jump
     sys.settrace(jump)
@@ -109,10 +109,10 @@ TESTS = {
     "unittest replaced": "import unittest\nunittest.TestCase().assertEqual(add(2, 3), 5)",
     "a builtin hidden": "assert all(result is not None for result in [add(2, 3)])",
     "a builtin replaced": "assert all(result is not None for result in [add(2, 3)])",
-    "tracing past the assertion": "for a, b, c in ((2, 3, 5), (3, 4, 7)):\n    assert add(a, b) == c\ndone = True",
+    "tracing past the assertion": "def check():\n    got = add(2, 3)\n    assert got == 5\n    return\n\ncheck()",
 }
 #: What stock nbgrader withstands too, or what no grader in the same process can: both are told apart here.
-STOCK_HOLDS = {"leaving in the middle", "run_cell replaced"}
+STOCK_HOLDS = {"leaving in the middle", "run_cell replaced", "swallowed by a handler"}
 NOBODY_HOLDS = {"always equal"}
 
 
@@ -145,7 +145,7 @@ for line in open("/proc/self/maps"):
     try:
         with open("/proc/self/mem", "rb") as mem:
             mem.seek(a)
-            found |= set(re.findall(rb"canary" + rb"-5c1e", mem.read(b - a)))
+            found |= set(re.findall(rb"canar[y]-5c1[e]", mem.read(b - a)))
     except (OSError, ValueError, OverflowError): pass
 print("SEEN" if found else "nothing")
 """,
@@ -187,8 +187,6 @@ def test_hidden_tests_cannot_be_read_before_they_run(course: GradingCourse, name
 
 
 def _outputs_before_the_tests(page: str) -> str:
-    import json
-
     return json.dumps(json.loads(page)["cells"][0]["outputs"])
 
 
@@ -231,7 +229,7 @@ for name, reach in tries.items():
         seen = _outputs_before_the_tests(
             (course.stock_root / "autograded" / "bob" / LAB / f"{LAB}.ipynb").read_text("utf-8")
         )
-        assert all(f"REACHED {name}" in seen for name in ("gradebook", "home", "loopback", "records"))
+        assert [name for name in ("gradebook", "home", "loopback", "records") if f"REACHED {name}" not in seen] == []
 
 
 class serving_secret:
@@ -268,11 +266,19 @@ def test_writes_and_scripts_in_names_and_outputs(course: GradingCourse) -> None:
     names = {f"{LAB}.ipynb": page, "<script>steal()<.txt": b"x", "sub/deep/file.txt": b"x"}
     course.hand_in("bob", LAB, names)
     assert ours(course) == 20
-    shown = (course.root / "autograded" / "bob" / LAB / f"{LAB}.ipynb").read_text("utf-8")
+    shown = _shown(course.root)
+    assert "fine" in shown
     assert "<script>steal" not in shown
-    assert "onerror" not in shown
+    assert "<img" not in shown
     stock(course)
-    assert "<script>steal" in (course.stock_root / "autograded" / "bob" / LAB / f"{LAB}.ipynb").read_text("utf-8")
+    assert "<script>steal" in _shown(course.stock_root)
+
+
+def _shown(root: Path) -> str:
+    """What of a graded notebook a browser shows as HTML."""
+    page = json.loads((root / "autograded" / "bob" / LAB / f"{LAB}.ipynb").read_text("utf-8"))
+    return json.dumps([cell["source"] for cell in page["cells"] if cell["cell_type"] == "markdown"]
+                      + [cell["outputs"] for cell in page["cells"] if cell["cell_type"] == "code"])  # fmt: skip
 
 
 @pytest.mark.parametrize(
