@@ -99,7 +99,7 @@ def _confine(limits: dict[str, Any]) -> None:
     """Set the limits of the child and of all that it starts."""
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     os.setsid()
-    os.nice(5)
+    os.nice(2)
     for kind, value in (
         (resource.RLIMIT_AS, limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),
