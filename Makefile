@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := .venv/bin
 
-.PHONY: up install test lint quick tour bench bench-gateway clean
+.PHONY: up install test lint quick tour bench bench-gateway bench-grading clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -66,6 +66,10 @@ bench: install .venv/.installed-test
 # Beside a pass-through of 30 lines, and LiteLLM's proxy in a venv of its own where that can be installed.
 bench-gateway: install .venv/.installed-test
 	@UV=$(UV) $(RUN)/python tests/bench/gateway.py
+
+# Beside stock nbgrader, on the same submissions.
+bench-grading: install .venv/.installed-test
+	@$(RUN)/python tests/bench/grading.py
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

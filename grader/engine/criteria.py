@@ -6,7 +6,9 @@ Fail closed: a criterion without a valid result of its own scores 0 and says so.
 from __future__ import annotations
 
 import os
+import socket
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -38,11 +40,13 @@ STOPPED = Text(ko="확인하는 중에 멈췄습니다. 파일이 손상되었�
 class Checker:
     """Checks one submission after the other against a lab's automatic criteria."""
 
-    def __init__(self, lab: LabFolder, material: Path, lang: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, lab: LabFolder, material: Path, lang: str, limits: Limits | None = None, scratch: Path | None = None
+    ) -> None:
         self._limits = limits or lab.lab.limits
         self._criteria = [criterion for criterion in lab.lab.criteria if criterion.check]
         modules = sorted({str(criterion.check).partition(":")[0] for criterion in self._criteria})
-        self._box = Box({"child": "check", "imports": modules, "lang": lang}, _view(lab, material))
+        self._box = Box({"child": "check", "imports": modules, "lang": lang}, _view(lab, material), scratch)
         self.close = self._box.close
         #: The limit that the submission at hand met, if it met one.
         self.why = ""
@@ -52,36 +56,42 @@ class Checker:
         self._box.show(folder)
         self.why = ""
         until = time.monotonic() + self._limits.wall_seconds
-        return [self._one(criterion, until) for criterion in self._criteria]
+        results: list[CriterionResult] = []
+        tries = 0
+        while left := self._criteria[len(results) :]:
+            found, why = self._run(left, until)
+            results += found
+            tries = tries + 1 if not found else 1
+            # Killed by nothing that it did, as where the machine is short of memory: tried anew, and then given up.
+            if len(found) < len(left) and not (why in ("killed", "sandbox_died") and tries < TRIES):
+                self.why = self.why or why
+                results.append(_unchecked(left[len(found)], WHY.get(why, STOPPED)))
+                tries = 0
+        return results
 
-    def _one(self, criterion: Criterion, until: float) -> CriterionResult:
-        why = ""
-        for _try in range(TRIES):
-            try:
-                result, why = self._run(criterion, until)
-                if result is not None:
-                    return result
-                if why != "killed":
-                    break
-                # By nothing that it did: the machine was short of memory, or somebody killed it.
-            except (SandboxDied, OSError):
-                why = "sandbox_died"
-                self._box.restart()
-        self.why = self.why or (why if why != "killed" else "sandbox_died")
-        return _unchecked(criterion, WHY.get(why, STOPPED))
+    def _run(self, criteria: Sequence[Criterion], until: float) -> tuple[list[CriterionResult], str]:
+        """Run criteria in one child: the results until one did not come, and why."""
+        wanted = [criterion.model_dump(include={"id", "points", "check", "params"}) for criterion in criteria]
+        found: list[CriterionResult] = []
+        try:
+            with self._box.fork({**self._limits.in_bytes(), "criteria": wanted}) as channel:
+                for criterion in criteria:
+                    result = self._next(channel, criterion, until)
+                    if result is None:
+                        break
+                    found.append(result)
+            return found, self._box.ended() or "check_failed"
+        except (SandboxDied, OSError):
+            self._box.restart()
+            return found, "sandbox_died"
 
-    def _run(self, criterion: Criterion, until: float) -> tuple[CriterionResult | None, str]:
-        job = {
-            **self._limits.in_bytes(),
-            "criterion": criterion.model_dump(include={"id", "points", "check", "params"}),
-        }
-        with self._box.fork(job) as channel:
-            try:
-                said = Waiting(channel, MAX_RESULT_BYTES).message(until - time.monotonic())
-            except TimeoutError:
-                said = b""
-                self._box.tell(b"late")
-        return _valid(said, criterion), self._box.ended() or "check_failed"
+    def _next(self, channel: socket.socket, criterion: Criterion, until: float) -> CriterionResult | None:
+        try:
+            said = Waiting(channel, MAX_RESULT_BYTES).message(until - time.monotonic())
+        except TimeoutError:
+            self._box.tell(b"late")
+            return None
+        return _valid(said, criterion)
 
 
 def run_criteria(

@@ -189,7 +189,7 @@ def release_feedback(root: Path, course: str, lab: str, *, report: Report = lamb
     """Make feedback of what is graded and hand it to the learners, with the scores as they stand in the gradebook."""
     api = course_api(root, course)
     with RecordsClient() as records:
-        settle(api.coursedir, course, lab, records.submissions(course, lab))
+        settle(api.coursedir, course, lab, records.submissions(course, lab), everybody=True)
     learners = sorted(folder.parent.name for folder in (root / "autograded").glob(f"*/{lab}"))
     done = failed = 0
     for learner in learners:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from grader.course_files import inside
 from grader.engine.criteria import Checker
 from grader.engine.results import keep_results, standing_results
 from grader.engine.warm.cells import Assignment
@@ -84,7 +86,7 @@ def kind_of(root: Path, lab: str, workers: int | None = None) -> Kind:
             f"{lab}: 이 과정에 없는 실습입니다.",
             f"{lab}: neither a lab of a pack nor an assignment in {root.name}/source",
         )
-    return NotebookAssignment(sources, Limits(), workers)
+    return NotebookAssignment(root, sources, Limits(), workers)
 
 
 class Closing(Protocol):
@@ -127,7 +129,8 @@ class CriteriaLab:
         self._root, self._lab = root, lab
         material = root / "release" / lab.id
         lang = read_spec(material).lang
-        self._checkers = Pool([Checker(lab, material, lang) for _ in range(workers)])
+        scratch = _scratch(root, lab.id)
+        self._checkers = Pool([Checker(lab, material, lang, scratch=scratch) for _ in range(workers)])
 
     def execute(self, job: Job, force: bool) -> str:
         """Have the lab's checks look at the submission, unless results of it stand."""
@@ -150,10 +153,11 @@ class NotebookAssignment:
 
     autograde = AUTOGRADE_NOTEBOOKS
 
-    def __init__(self, sources: Sequence[Path], limits: Limits, workers: int) -> None:
+    def __init__(self, root: Path, sources: Sequence[Path], limits: Limits, workers: int) -> None:
         self.workers = workers
+        scratch = _scratch(root, sources[0].parent.name)
         assignment = Assignment.of(cell for path in sources for cell in _code_of(path))
-        self._workers = Pool([Worker(assignment, limits) for _ in range(workers)])
+        self._workers = Pool([Worker(assignment, limits, scratch) for _ in range(workers)])
 
     def execute(self, job: Job, force: bool) -> str:  # noqa: ARG002
         """Execute a submission's notebooks one after the other."""
@@ -173,6 +177,18 @@ class NotebookAssignment:
         if execution.why:
             job.log.append(f"{Path(page.path).name}: {execution.why} after {execution.seconds:.1f} s")
         return execution.why
+
+
+def _scratch(root: Path, lab: str) -> Path:
+    """A folder for what is shown to sandboxes; what a killed run left in it goes, because a lab has one run at a time."""
+    folder = inside(root, ".grading", lab)
+    if folder is None:
+        raise UserError(
+            f"{root.name}/.grading: 링크가 있어 채점할 수 없습니다.", f"{root.name}/.grading: a link stands there"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _code_of(path: Path) -> list[tuple[str, bool]]:

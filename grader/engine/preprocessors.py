@@ -12,6 +12,8 @@ from typing import Any
 
 import nbformat
 import nbgrader.preprocessors
+from nbformat import NotebookNode
+from nbformat.corpus.words import generate_corpus_id
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
@@ -40,7 +42,9 @@ class OverwriteCells(nbgrader.preprocessors.OverwriteCells):  # type: ignore[mis
         info = resources["nbgrader"]
         folder = _course_root(Path(resources["metadata"]["path"]).resolve()) / "source" / info["assignment"]
         self._order = _grade_ids(folder / f"{info['notebook']}.ipynb")
-        return super().preprocess(nb, resources)  # type: ignore[no-any-return]
+        nb, resources = super().preprocess(nb, resources)
+        nb.cells = [_whole(cell, nb.nbformat_minor) for cell in nb.cells]
+        return nb, resources
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
         source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
@@ -108,6 +112,13 @@ def results_for(course_root: Path, learner: str, lab_id: str, folder: Path) -> R
     material = _material(course_root, lab_id)
     checked = run_criteria(find_lab(lab_id), folder, material, read_spec(material).lang)
     return keep_results(course_root, learner, lab_id, receipt, checked)
+
+
+def _whole(cell: Any, minor: int) -> Any:
+    """A cell that nbgrader has put back comes as plain dictionaries, and without an id."""
+    if isinstance(cell.metadata, NotebookNode):
+        return cell
+    return nbformat.from_dict({**cell, **({"id": generate_corpus_id()} if minor >= 5 else {})})
 
 
 @lru_cache(maxsize=8)

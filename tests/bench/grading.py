@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -30,11 +31,17 @@ from nbformat.v4 import new_code_cell  # noqa: E402
 from records_server import PEOPLE, make_app, serving  # noqa: E402
 from small_course import COURSE, fill  # noqa: E402
 
+import publishing.reference  # noqa: E402
+import uiux_design.reference  # noqa: E402
+import video_content.reference  # noqa: E402
 from grader.client import RecordsClient  # noqa: E402
 from grader.engine.collect import collect  # noqa: E402
+from grader.nbgrader_setup import course_api  # noqa: E402
 from grader.records.db import open_database  # noqa: E402
 from grader.roles import Caller  # noqa: E402
 from hub_config.settings import Settings  # noqa: E402
+from labs.build import build_lab  # noqa: E402
+from labs.catalog import find_lab  # noqa: E402
 
 PRACTICUM, NBGRADER = (str(Path(sys.prefix) / "bin" / name) for name in ("practicum", "nbgrader"))
 OUT = HERE / "var" / "bench" / "grading.json"
@@ -133,6 +140,49 @@ def compare(name: str, source: Any, count: int, rounds: int) -> dict[str, Any]:
                 "ratios": ratios, "same_scores": same}  # fmt: skip
 
 
+def criteria(count: int) -> dict[str, Any]:
+    """Time `practicum grade` on reference submissions of the three sample labs, `count` in all."""
+    with tempfile.TemporaryDirectory() as temporary, installation(Path(temporary)) as course:
+        folder = Path(temporary) / "references"
+        begun: dict[str, float] = {}
+        for lab_id, build in REFERENCES.items():
+            hand_in_references(course, folder / lab_id, lab_id, build, count // 3)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for lab_id in REFERENCES:
+            begun[lab_id] = timed([PRACTICUM, "grade", COURSE, lab_id, "--json"], course.root)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {"count": count, "seconds": sum(begun.values()), "by_lab": begun,
+                "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}  # fmt: skip
+
+
+def hand_in_references(course: GradingCourse, folder: Path, lab_id: str, build: Callable[..., Any], count: int) -> None:
+    """Build a lab, hand it out, and hand in its `good` and `raw_ai` references in turn."""
+    lab, source = find_lab(lab_id), course.root / "source" / lab_id
+    build_lab(lab, COURSE, "ko", source)
+    outcome = course_api(course.root, COURSE).generate_assignment(lab_id, force=True, create=True)
+    assert outcome["success"], outcome["log"]
+    course.release(lab_id)
+    notebook_file = course.root / "release" / lab_id / f"{lab_id}.ipynb"
+    files = []
+    for recipe in ("good", "raw_ai"):
+        build(lab.folder, recipe, course.root / "release" / lab_id, folder / recipe)
+        made = {
+            str(p.relative_to(folder / recipe)): p.read_bytes() for p in (folder / recipe).rglob("*") if p.is_file()
+        }
+        files.append(made | {notebook_file.name: notebook_file.read_bytes()})
+    for number in range(count):
+        course.hand_in(f"learner{number:03}", lab_id, files[number % 2])
+
+
+REFERENCES: dict[str, Callable[..., Any]] = {
+    "rough-cut": lambda lab, recipe, material, out: video_content.reference.build(
+        video_content.reference.read_recipe(lab, recipe), lab, material, out, "ko"),
+    "landing-wireframe": lambda lab, recipe, _material, out: uiux_design.reference.build(recipe, lab, out, "ko"),
+    "book-proposal": lambda lab, recipe, _material, out: publishing.reference.build(
+        lab / "reference" / f"{recipe}.yaml", lab, out, "ko"),
+}  # fmt: skip
+
+
 def json_copy(page: Any) -> Any:
     import copy
 
@@ -158,11 +208,13 @@ def main() -> None:
     }
     if not quick:
         results["light100"] = compare("light", light(), 100, 1)
+    checked = {f"criteria{count}": criteria(count) for count in ((30,) if quick else (30, 300))}
     summary = {
+        **{f"{name}_seconds": round(found["seconds"], 1) for name, found in checked.items()},
         **{f"{name}_ratio": round(found["ratio"], 2) for name, found in results.items()},
         "same_scores": all(found["same_scores"] for found in results.values()),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, 1),
-        "runs": results,
+        "runs": results | checked,
     }
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(summary, indent=1))

@@ -180,3 +180,26 @@ def _essay(course: GradingCourse) -> tuple[float | None, bool]:
     with Gradebook(f"sqlite:///{course.root}/gradebook.db", COURSE) as gradebook:
         grade = gradebook.find_grade("essay", LAB, LAB, "ann")
         return grade.manual_score, grade.needs_manual_grade
+
+
+def test_an_assignment_may_replace_builtins_for_its_own_tests(course: GradingCourse) -> None:
+    """Asking for input is played by many an instructor's test."""
+    source = notebook(
+        solution_cell("f", "def f():\n    ### BEGIN SOLUTION\n    return int(input()) + 1\n    ### END SOLUTION"),
+        graded_cell("played", "import builtins\nbuiltins.input = lambda prompt='': '41'\nassert f() == 42"),
+        graded_cell("again", "assert f() == 42"),
+        graded_cell(
+            "mocked",
+            "from unittest.mock import patch\nwith patch('builtins.input', return_value='1'):\n    assert f() == 2",
+        ),
+    )
+    course.assign(LAB, source)
+    page = course.released(LAB)
+    page.cells[0].source = "def f():\n    return int(input()) + 1"
+    course.hand_in("ann", LAB, {f"{LAB}.ipynb": page})
+    page.cells[0].source = "def f():\n    return 42"
+    course.hand_in("bob", LAB, {f"{LAB}.ipynb": page})
+    course.grade(LAB)
+    scores = course.scores(LAB)
+    assert [scores["ann", LAB, cell] for cell in ("played", "again", "mocked")] == [10, 10, 10]
+    assert [scores["bob", LAB, cell] for cell in ("played", "again", "mocked")] == [10, 10, 0]

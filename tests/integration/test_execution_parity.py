@@ -67,6 +67,8 @@ def same_scores(course: GradingCourse, count: int) -> None:
 AUTOTESTS = ("autotest-simple", "autotest-hidden", "autotest-multi", "autotest-hashed")
 
 
+# nbgrader generates these tests with a kernel whose sockets it leaves open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_generated_tests_get_the_same_scores(course: GradingCourse) -> None:
     """nbgrader's AUTOTEST: tests that it makes from the instructor's solution when the assignment is generated."""
     variants = {"autotest-hidden": ("changed-right", "changed-wrong", "unchanged")}
@@ -175,5 +177,5 @@ def test_random_edits_of_random_assignments_get_the_same_scores(course: GradingC
         course.hand_in(f"l{number}", LAB, {f"{LAB}.ipynb": page})
     summary, _ = course.grade(LAB)
     assert (summary.graded, summary.failed) == (10, 0)
-    said = course.stock_grade(LAB)
-    assert differences(course.scores(LAB), course.stock_scores(LAB), gone) == {}, said[-3000:]
+    course.stock_grade_each(LAB)
+    assert differences(course.scores(LAB), course.stock_scores(LAB), gone) == {}

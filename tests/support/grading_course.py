@@ -27,10 +27,24 @@ from grader.nbgrader_setup import course_api, course_config
 from grader.records import work
 from grader.records.blobs import BlobStore, manifest_of
 from grader.records.db import writing
-from grader.records.models import CourseLab, CourseRun, Enrolment, Person
+from grader.records.models import CourseLab, Enrolment, Person
 from grader.records.state import find_course
 
 PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
+#: In a process of its own: stock leaves its kernels' sockets open.
+EACH = """
+import sys
+from pathlib import Path
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+root, course, name = sys.argv[1:]
+config = Config()
+config.CourseDirectory.root, config.CourseDirectory.course_id = root, course
+api = NbGraderAPI(CourseDirectory(config=config), config=config)
+for folder in sorted((Path(root) / "submitted").glob(f"*/{name}")):
+    api.autograde(name, folder.parent.name, force=True, create=True)
+"""
 Scores = dict[tuple[str, str, str], float | None]
 
 
@@ -83,12 +97,16 @@ class GradingCourse:
         for nbgrader in (course_api(self.root, COURSE), *([self.stock_api()] if stock else [])):
             outcome = nbgrader.generate_assignment(name, force=True, create=True)
             assert outcome["success"], outcome["log"]
+        self.release(name)
+
+    def release(self, name: str) -> None:
+        """Hand out what stands in the release folder."""
         with writing(self.engine) as session:
-            run = session.get(CourseRun, COURSE)
-            assert run is not None
-            run.labs.append(CourseLab(lab_id=name, position=9, required=False, title_ko=name, title_en=name, minutes=60,
-                                      pass_percent=60))  # fmt: skip
-            session.flush()
+            run = find_course(session, COURSE)
+            if name not in {row.lab_id for row in run.labs}:
+                run.labs.append(CourseLab(lab_id=name, position=9, required=False, title_ko=name, title_en=name,
+                                          minutes=60, pass_percent=60))  # fmt: skip
+                session.flush()
             released = manifest_of([self._put(p) for p in sorted((self.root / "release" / name).iterdir())])
             work.release(session, run, name, released, actor="eve", due_at=None, now=MONDAY_TEN)
 
@@ -140,9 +158,15 @@ class GradingCourse:
         """`nbgrader autograde`, one command for all; what it printed."""
         command = [str(Path(sys.prefix) / "bin" / "nbgrader"), "autograde", name, "--force",
                    f"--CourseDirectory.root={self.stock_root}", f"--CourseDirectory.course_id={COURSE}"]  # fmt: skip
-        env = {**os.environ, "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"}
-        done = subprocess.run(command, cwd=self.stock_root, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.stock_root, env=_with_path(), capture_output=True, text=True, check=False
+        )
         return done.stdout + done.stderr
+
+    def stock_grade_each(self, name: str) -> None:
+        """Stock's autograde for one learner after the other: one that stops it does not stop the next."""
+        command = [sys.executable, "-c", EACH, str(self.stock_root), COURSE, name]
+        subprocess.run(command, env=_with_path(), capture_output=True, check=True)
 
     def scores(self, name: str) -> Scores:
         """What our gradebook holds, cell by cell."""
@@ -163,6 +187,10 @@ def _empty_gradebook() -> bytes:
         course_api(Path(folder), COURSE)  # puts alembic on the path
         Gradebook(f"sqlite:///{folder}/gradebook.db", COURSE).close()
         return (Path(folder) / "gradebook.db").read_bytes()
+
+
+def _with_path() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
 def scores_of(root: Path, name: str) -> Scores:

@@ -159,17 +159,3 @@ def test_a_submission_that_the_gradebook_has_no_more_is_not_judged(root: Path) -
     with pytest.raises(BadJudgement, match="newer submission"):
         save(root, TASK, Judgement(9), seen)
     assert grade_of(root)[:2] == (None, True)
-
-
-def test_points_of_the_same_submission_stand_when_it_is_graded_again(root: Path) -> None:
-    save(root, TASK, Judgement(9), standing(root).version)
-    kept = review.judged(root, LAB, ANN)
-    assert kept == {TASK}
-    with open_book(root) as book:
-        for grade in book.find_submission(LAB, ANN).notebooks[0].grades:
-            grade.needs_manual_grade = True
-        book.db.commit()
-    review.let_stand(root, LAB, ANN, kept)
-    assert not standing(root).waits
-    assert standing(root, ANSWER).waits
-    assert review.judged(root / "nowhere", LAB, ANN) == frozenset()

@@ -36,9 +36,9 @@ class View:
 class Box:
     """One sandbox at a time, with its template."""
 
-    def __init__(self, order: dict[str, Any], view: View = View()) -> None:
-        self._order, self._view = order, view
-        self._inbox = Path(tempfile.mkdtemp(prefix="practicum-inbox-"))
+    def __init__(self, order: dict[str, Any], view: View = View(), scratch: Path | None = None) -> None:
+        self._order, self._view, self._closed = order, view, False
+        self._inbox = Path(tempfile.mkdtemp(prefix="practicum-inbox-", dir=scratch))
         self.start()
 
     def start(self) -> None:
@@ -63,12 +63,15 @@ class Box:
             self._control.send(json.dumps(self._order).encode())
 
     def restart(self) -> None:
-        """Put a new sandbox in the place of one that died."""
+        """Put a new sandbox in the place of one that died; SandboxDied where the box was closed meanwhile."""
         self._stop()
+        if self._closed:
+            raise SandboxDied
         self.start()
 
     def close(self) -> None:
         """End the sandbox and all that is in it."""
+        self._closed = True
         self._stop()
         shutil.rmtree(self._inbox, ignore_errors=True)
 

@@ -55,9 +55,9 @@ class Execution:
 class Worker:
     """Executes one notebook after the other, each in a child of its own."""
 
-    def __init__(self, assignment: Assignment, limits: Limits) -> None:
+    def __init__(self, assignment: Assignment, limits: Limits, scratch: Path | None = None) -> None:
         order = {"child": "notebook", "imports": assignment.imports, "guarded": assignment.guarded}
-        self._box = Box(order, View(env=(("NBGRADER_EXECUTION", "autograde"),)))
+        self._box = Box(order, View(env=(("NBGRADER_EXECUTION", "autograde"),)), scratch)
         self._assignment, self._limits = assignment, limits
         self.close = self._box.close
 
