@@ -180,9 +180,12 @@ class _Run:
         self._report(Progress(self._done, self._failed, total, learner, message, cause, left and round(left, 1)))
 
     def _keep_log(self, job: Job) -> None:
+        """Keep what an instructor may want to read of a submission; where there is nothing to say there is no log."""
         path = self._marking.root / "logs" / job.learner / f"{self._marking.lab}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join([*job.log, ""]), "utf-8")
+        path.unlink(missing_ok=True)
+        if job.log:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join([*job.log, ""]), "utf-8")
 
 
 def release_feedback(root: Path, course: str, lab: str, *, report: Report = lambda _progress: None) -> Summary:

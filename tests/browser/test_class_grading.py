@@ -88,7 +88,7 @@ def test_twenty_submissions_one_button_the_desk_and_feedback(
     teacher.get_by_role("radio").first.check()
     teacher.locator("textarea").first.fill("누구를 위한 책인지 첫 문장에서 바로 보입니다.")
     teacher.locator("textarea").first.blur()
-    expect(teacher.get_by_text(re.compile("저장"), exact=False).first).to_be_visible()
+    expect(teacher.get_by_role("status").filter(has_text="저장됨")).to_have_count(1)
     teacher.wait_for_timeout(1500)
     teacher.screenshot(path=shots / "desk.png", full_page=True)
 
