@@ -1,4 +1,4 @@
-"""One grading run of a lab at a time on this machine; the lock ends with its process, however that ends."""
+"""One run of a lab at a time on this machine; a lock ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -17,12 +17,20 @@ class AlreadyGrading(UserError):
 @contextmanager
 def only_run(root: Path, lab: str) -> Iterator[None]:
     """Hold a lab's grading, so that two instructors who press the button at once do not mix."""
-    with (root / f".grading-{lab}.lock").open("w") as lock:
+    already = AlreadyGrading(
+        f"실습 {lab}의 채점이 이미 진행 중입니다. 끝난 뒤 다시 시도하세요.",
+        f"lab {lab} is being graded already; try again when that is done",
+    )
+    with held(root / f".grading-{lab}.lock", already):
+        yield
+
+
+@contextmanager
+def held(file: Path, otherwise: UserError) -> Iterator[None]:
+    """Hold a lock's file; the error where somebody holds it."""
+    with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyGrading(
-                f"실습 {lab}의 채점이 이미 진행 중입니다. 끝난 뒤 다시 시도하세요.",
-                f"lab {lab} is being graded already; try again when that is done",
-            ) from None
+            raise otherwise from None
         yield

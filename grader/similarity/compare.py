@@ -6,7 +6,6 @@ receipt's files never change. What came of it is bound to the receipts that were
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -18,8 +17,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from grader.client import RecordsClient, Refusal
+from grader.client import RecordsClient
 from grader.course_files import inside
+from grader.engine.lock import held
 from grader.engine.progress import Progress, Summary
 from grader.similarity.pairs import find_pairs
 from grader.similarity.prints import VERSION, Part, Print, Wanted
@@ -63,24 +63,18 @@ def _alone(root: Path, lab: str) -> Iterator[Path]:
             )
     reading = root / FOLDER / "reading" / lab
     reading.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (root / FOLDER / f".{lab}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"실습 {lab}의 제출물을 이미 비교하고 있습니다. 끝난 뒤 다시 시도하세요.",
-                f"lab {lab} is being compared already; try again when that is done",
-            ) from None
+    already = UserError(
+        f"실습 {lab}의 제출물을 이미 비교하고 있습니다. 끝난 뒤 다시 시도하세요.",
+        f"lab {lab} is being compared already; try again when that is done",
+    )
+    with held(root / FOLDER / f".{lab}.lock", already):
         for left in reading.iterdir():
             shutil.rmtree(left)
         yield reading
 
 
 def _newest(records: RecordsClient, course: str, lab: str) -> dict[str, dict[str, Any]]:
-    try:
-        return {row["learner"]: row for row in records.submissions(course, lab)}
-    except Refusal as refusal:  # said in the user's language already
-        raise UserError(str(refusal), str(refusal)) from refusal
+    return {row["learner"]: row for row in records.submissions(course, lab)}
 
 
 class _Maker:
