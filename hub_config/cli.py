@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from grader.engine.causes import CAUSES, known
 from grader.engine.progress import Progress, Summary
 from hub_config.settings import Settings, SettingsError, load_settings
 from labs.manifest import ManifestError
@@ -298,6 +299,9 @@ def _finish(summary: Summary, as_json: bool) -> None:
     else:
         say(f"완료 {summary.graded}건, 실패 {summary.failed}건, 그대로 {summary.unchanged}건",
             f"{summary.graded} done, {summary.failed} failed, {summary.unchanged} unchanged")  # fmt: skip
+        for cause, count in sorted(summary.causes.items(), key=lambda pair: -pair[1]):
+            said = CAUSES[known(cause)]
+            say(f"  {said.ko}: {count}건", f"  {said.en}: {count}")
     sys.exit(1 if summary.failed else 0)
 
 

@@ -241,7 +241,7 @@ def test_an_unknown_lab_is_one_line_that_names_the_known_ones(practicum: Install
 def played(monkeypatch: pytest.MonkeyPatch, failed: int) -> None:
     def grade_lab(root, course, lab, *, force, workers, report):  # type: ignore[no-untyped-def]
         report(Progress(1, failed, 1 + failed, "haneul", "손상된 파일" if failed else ""))
-        return Summary(1, failed, 2)
+        return Summary(1, failed, 2, {"time_limit": failed} if failed else {})
 
     monkeypatch.setattr(start, "grade", grade_lab)
 
@@ -264,6 +264,7 @@ def test_grading_says_how_it_went(
     assert result.exit_code == (1 if failed else 0)
     assert said in result.stdout
     assert ("haneul: 손상된 파일" in result.output) == bool(failed)
+    assert ("제한 시간 초과: 1건" in result.output) == bool(failed)
 
 
 def test_grading_for_a_program_is_one_json_object_a_line(
@@ -275,7 +276,7 @@ def test_grading_for_a_program_is_one_json_object_a_line(
     progress, end = map(json.loads, result.stdout.splitlines())
     assert progress == {"done": 1, "failed": 1, "total": 2, "learner": "haneul", "message": "손상된 파일", "cause": "",
                         "seconds_left": None}  # fmt: skip
-    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2, "causes": {}}
+    assert end == {"finished": True, "graded": 1, "failed": 1, "unchanged": 2, "causes": {"time_limit": 1}}
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
