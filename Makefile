@@ -44,7 +44,7 @@ node_modules/.installed-test: package.json package-lock.json | node_modules/.ins
 	@touch node_modules/.installed $@
 
 test: install .venv/.installed-test node_modules/.installed-test
-	@sh tests/browser/install_chromium.sh
+	@sh tests/install_programs.sh
 	@$(MAKE) --no-print-directory lint
 	@$(RUN)/pytest tests/unit tests/content
 	@$(RUN)/pytest tests/integration tests/browser
@@ -57,7 +57,7 @@ lint: install .venv/.installed-test
 
 # The screenshots of the README, from a real walk.
 tour: install .venv/.installed-test
-	@sh tests/browser/install_chromium.sh
+	@sh tests/install_programs.sh
 	@PRACTICUM_TOUR=docs/images $(RUN)/pytest tests/browser/test_whole_way.py -q
 
 bench: install .venv/.installed-test

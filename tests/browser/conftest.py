@@ -26,7 +26,7 @@ def practicum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
 def browser() -> Iterator[Browser]:
     """Chromium, as the machine has it."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert found, "Chromium is missing: tests/browser/install_chromium.sh"
+    assert found, "Chromium is missing: tests/install_programs.sh"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
