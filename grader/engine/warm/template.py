@@ -2,6 +2,7 @@
 
 The rule: one child at a time. When it has ended, every process in the sandbox but this one is killed and what it wrote is
 removed, so that the next submission meets nothing of it. Where that fails the template ends, and a new sandbox takes over.
+It is the sandbox's first process: no other one of ours is there, and what a child leaves behind becomes its own child.
 """
 
 from __future__ import annotations
@@ -29,15 +30,14 @@ WORK = Path("/assignment")
 SCRATCH = (WORK, Path("/tmp"), Path("/run"), Path("/var/tmp"), Path("/dev/shm"), Path("/home/learner"))  # noqa: S108
 TICK_SECONDS = 0.02
 Become = Callable[[int, tuple[int, int], dict[str, Any]], NoReturn]
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+PR_SET_DUMPABLE = 4
+FIRST = "1"
 
 
 def main() -> None:
     """Serve the channel on standard input until it closes."""
-    libc = ctypes.CDLL(None, use_errno=True)
     # A child runs under the same user: not dumpable, this process can neither be traced nor read through /proc.
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     channel = socket.socket(fileno=os.dup(0))
     order = json.loads(channel.recv(1 << 20))
     os.chdir(WORK)
@@ -133,7 +133,7 @@ def _watch(channel: socket.socket, pid: int, outputs: tuple[int, int], limits: d
 
 def _broken(outputs: tuple[int, int], limits: dict[str, Any]) -> str:
     processes = _processes()
-    if len(processes) > limits["processes"] + 2:  # this one, and the sandbox's first
+    if len(processes) > limits["processes"] + 1:  # this one
         return "process_limit"
     if sum(map(_resident_bytes, processes)) > limits["memory_bytes"]:
         return "memory_limit"
@@ -143,7 +143,7 @@ def _broken(outputs: tuple[int, int], limits: dict[str, Any]) -> str:
 
 
 def _resident_bytes(process: str) -> int:
-    if process in ("1", str(os.getpid())):
+    if process == FIRST:
         return 0
     try:
         statm = Path(f"/proc/{process}/statm").read_text("ascii").split()
@@ -160,8 +160,8 @@ def _end(pid: int) -> str:
         if done and os.WIFSIGNALED(status):
             how = "cpu_limit" if os.WTERMSIG(status) == signal.SIGXCPU else "killed"
     until = time.monotonic() + 10
-    while set(_processes()) - {"1", str(os.getpid())} and time.monotonic() < until:
-        # To all that may be signalled, but not to this process and not to the first.
+    while set(_processes()) - {FIRST} and time.monotonic() < until:
+        # To all but this process.
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):
