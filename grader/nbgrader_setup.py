@@ -27,6 +27,17 @@ EXCHANGE = {
     "submit": "Submit",
     "collect": "Collect",
 }
+#: How a comment begins, by the languages of kernelspecs; nbgrader takes no solution out of a language that it has no stub for.
+COMMENTS = {
+    "#": "python R r bash sh zsh julia ruby perl raku powershell elixir gnuplot coffeescript tcl sage sagemath",
+    "//": "java javascript typescript c c++ C++ C++11 C++14 C++17 C++20 C++23 c# C# csharp f# F# fsharp go rust scala kotlin "
+    "groovy swift php dart",
+    "--": "sql haskell lua sqlite postgresql",
+    "%": "matlab octave prolog erlang",
+    ";": "clojure scheme racket lisp common-lisp",
+    "!": "fortran Fortran",
+    "*": "stata",
+}
 
 
 def configure(config: Any) -> None:
@@ -46,7 +57,7 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.SanitizeHTML.enabled = True
     config.OverwriteCells.add_missing_cells = True
     # nbgrader's own stub raises an error, which frightens people who do not program and stops Run All.
-    config.ClearSolutions.code_stub = {"python": "# ✎"}
+    config.ClearSolutions.code_stub = {name: f"{mark} ✎" for mark, names in COMMENTS.items() for name in names.split()}
     config.ClearMetadataPreprocessor.clear_cell_metadata = False
 
 

@@ -53,6 +53,9 @@ class Sandbox:
     home: str = "/home/learner"
     network: bool = False
     dies_with_parent: bool = True
+    #: bubblewrap's own first process can be traced from inside, and holds the standard input: where several runs share a
+    #: sandbox, what is run has to be the first process itself.
+    is_first: bool = False
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """The bubblewrap command line that runs argv."""
@@ -62,6 +65,7 @@ class Sandbox:
             *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"),
             *(() if self.network else ("--unshare-net",)),
             *(("--die-with-parent",) if self.dies_with_parent else ()),
+            *(("--as-pid-1",) if self.is_first else ()),
             # Where root runs this, the kernel takes a process in here for root too: only read-only keeps it from the settings
             # of the whole machine (with core_pattern it would run programs outside).
             *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),

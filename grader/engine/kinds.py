@@ -6,20 +6,19 @@ that the sandboxes get ready while it is.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from grader.course_files import inside
 from grader.engine.criteria import Checker
+from grader.engine.executor import Executor
 from grader.engine.results import keep_results, standing_results
-from grader.engine.warm.cells import Assignment
-from grader.engine.warm.worker import Worker
+from grader.engine.sources import Sources
 from labs.catalog import LabFolder, packs
 from labs.manifest import Limits
 from labs.spec import read_spec
@@ -90,7 +89,7 @@ def kind_of(root: Path, lab: str, workers: int | None = None) -> Kind:
 
 
 class Closing(Protocol):
-    close: Callable[[], None]
+    def close(self) -> None: ...
 
 
 T = TypeVar("T", bound=Closing)
@@ -149,15 +148,15 @@ class CriteriaLab:
 
 
 class NotebookAssignment:
-    """Notebooks are executed, each in a fork of a warm template."""
+    """Notebooks are executed: a Python one in a fork of a warm template, any other with its kernel, started cold."""
 
     autograde = AUTOGRADE_NOTEBOOKS
 
-    def __init__(self, root: Path, sources: Sequence[Path], limits: Limits, workers: int) -> None:
+    def __init__(self, root: Path, paths: Sequence[Path], limits: Limits, workers: int) -> None:
         self.workers = workers
-        scratch = _scratch(root, sources[0].parent.name)
-        assignment = Assignment.of(cell for path in sources for cell in _code_of(path))
-        self._workers = Pool([Worker(assignment, limits, scratch) for _ in range(workers)])
+        sources = Sources.of(paths)
+        scratch = _scratch(root, paths[0].parent.name)
+        self._workers = Pool([Executor(sources, limits, scratch) for _ in range(workers)])
 
     def execute(self, job: Job, force: bool) -> str:  # noqa: ARG002
         """Execute a submission's notebooks one after the other."""
@@ -168,11 +167,11 @@ class NotebookAssignment:
         """End the sandboxes."""
         self._workers.close()
 
-    def _page(self, worker: Worker, job: Job, page: Page) -> str:
+    def _page(self, worker: Executor, job: Job, page: Page) -> str:
         from grader.engine.notebooks import code_cells, fill
 
         cells = code_cells(page.notebook)
-        execution = worker.run([cell for _, cell in cells], job.folder)
+        execution = worker.run(Path(page.path).stem, [cell for _, cell in cells], job.folder)
         job.log += fill(page.notebook, [place for place, _ in cells], execution)
         if execution.why:
             job.log.append(f"{Path(page.path).name}: {execution.why} after {execution.seconds:.1f} s")
@@ -189,15 +188,3 @@ def _scratch(root: Path, lab: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
-
-
-def _code_of(path: Path) -> list[tuple[str, bool]]:
-    """The code cells of an instructor's notebook: source, and whether it is locked."""
-    notebook: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    found = []
-    for cell in notebook.get("cells", []):
-        if cell.get("cell_type") == "code":
-            marks = cell.get("metadata", {}).get("nbgrader", {})
-            locked = bool(marks.get("grade") or marks.get("locked")) and not marks.get("solution")
-            found.append(("".join(cell.get("source", "")), locked))
-    return found

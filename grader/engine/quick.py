@@ -22,7 +22,7 @@ BARE = ("nbgrader", "nbgrader.converters")
 
 def import_lightly() -> None:
     """Prepare this process for grading; one that has imported nbgrader stays as it is."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # an optional part of jsonschema
+    without_grammar()
     path = None
     for name in BARE:
         if name not in sys.modules:
@@ -53,3 +53,8 @@ def _validate(known: dict[int, Any], instance: Any, schema: dict[str, Any]) -> N
         known[id(schema)] = kind(schema)
     if error := best_match(known[id(schema)].iter_errors(instance)):
         raise error
+
+
+def without_grammar() -> None:
+    """Leave out what jsonschema reads addresses with, an optional part of it: a second and a half."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

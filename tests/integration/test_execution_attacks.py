@@ -232,6 +232,27 @@ for name, reach in tries.items():
         assert [name for name in ("gradebook", "home", "loopback", "records") if f"REACHED {name}" not in seen] == []
 
 
+def test_no_process_of_ours_can_be_taken_over(course: GradingCourse) -> None:
+    """A sandbox serves many submissions: one that got at the channel of its template could receive the next one's."""
+    course.assign(LAB, sums())
+    take = """
+import ctypes, os
+libc, ours = ctypes.CDLL(None), [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if pid != os.getpid()]
+for pid in ours:
+    if libc.syscall(438, os.pidfd_open(pid), 0, 0) >= 0: print("TOOK its input", pid)  # pidfd_getfd
+    try:
+        open(f"/proc/{pid}/mem", "r+b").close()
+        print("TOOK its memory", pid)
+    except PermissionError:
+        print("CLOSED", pid)
+"""
+    attacked(course, WRONG + take)
+    ours(course)
+    page = (course.root / "autograded" / "bob" / LAB / f"{LAB}.ipynb").read_text("utf-8")
+    assert "TOOK" not in _outputs_before_the_tests(page)
+    assert "CLOSED 1\\n" in _outputs_before_the_tests(page)
+
+
 class serving_secret:
     """A service on this machine's loopback."""
 

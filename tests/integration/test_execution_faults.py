@@ -128,14 +128,14 @@ def test_ctrl_c_ends_everything_and_gives_back_what_was_taken(course: GradingCou
 
 
 @pytest.mark.parametrize("attack", ["os.kill(os.getppid(), 9)", "os.kill(-1, 9)"])
-def test_a_submission_that_ends_its_sandbox_costs_only_itself(course: GradingCourse, attack: str) -> None:
+def test_a_submission_cannot_end_its_sandbox(course: GradingCourse, attack: str) -> None:
+    """The template is the first process in there, which no other one may kill."""
     handed_in(course, 4)
     page: Any = course.released(LAB)
     page.cells[0].source = f"import os\n{attack}"
     course.hand_in("l001", LAB, {f"{LAB}.ipynb": page})
     summary, _ = course.grade(LAB)
-    assert (summary.graded, summary.failed) == (4, 0)
-    assert list(summary.causes) in (["sandbox_died"], ["killed"])
+    assert (summary.graded, summary.failed, summary.causes) == (4, 0, {})
     scores = course.scores(LAB)
     assert scores["l001", LAB, "works"] == 0
     assert scores["l003", LAB, "works"] == 10

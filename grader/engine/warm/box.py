@@ -119,6 +119,7 @@ class Box:
             env={"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                  "PYTHONPATH": str(Path(__file__).parents[3]), **dict(self._view.env)},
             cwd=str(WORK),
+            is_first=True,
         )  # fmt: skip
 
     def _wait_ready(self) -> None:

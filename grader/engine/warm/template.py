@@ -2,6 +2,7 @@
 
 The rule: one child at a time. When it has ended, every process in the sandbox but this one is killed and what it wrote is
 removed, so that the next submission meets nothing of it. Where that fails the template ends, and a new sandbox takes over.
+It is the sandbox's first process: no other one of ours is there, and what a child leaves behind becomes its own child.
 """
 
 from __future__ import annotations
@@ -29,15 +30,14 @@ WORK = Path("/assignment")
 SCRATCH = (WORK, Path("/tmp"), Path("/run"), Path("/var/tmp"), Path("/dev/shm"), Path("/home/learner"))  # noqa: S108
 TICK_SECONDS = 0.02
 Become = Callable[[int, tuple[int, int], dict[str, Any]], NoReturn]
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+PR_SET_DUMPABLE = 4
+FIRST = "1"
 
 
 def main() -> None:
     """Serve the channel on standard input until it closes."""
-    libc = ctypes.CDLL(None, use_errno=True)
     # A child runs under the same user: not dumpable, this process can neither be traced nor read through /proc.
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     channel = socket.socket(fileno=os.dup(0))
     order = json.loads(channel.recv(1 << 20))
     os.chdir(WORK)
@@ -45,7 +45,7 @@ def main() -> None:
         # What cannot be imported here is the notebook's own trouble, later, in its own words.
         with suppress(BaseException):
             importlib.import_module(name)
-    become = _notebook(order["guarded"]) if order["child"] == "notebook" else _check(order)
+    become = BECOME[order["child"]](order)
     mounts = _mounts()
     gc.collect()
     gc.freeze()
@@ -65,13 +65,13 @@ def main() -> None:
         channel.send(json.dumps({"why": why or ended, "clean": clean}).encode())
 
 
-def _notebook(guarded: list[str]) -> Become:
+def _notebook(order: dict[str, Any]) -> Become:
     """Children that execute notebooks."""
     from grader.engine.warm.child import become_child
     from grader.engine.warm.shell import make_shell
     from grader.engine.warm.snapshot import snapshot_of
 
-    shell, snapshot = make_shell(), snapshot_of(guarded)
+    shell, snapshot = make_shell(), snapshot_of(order["guarded"])
     return lambda descriptor, outputs, job: become_child(descriptor, outputs, shell, snapshot, INBOX, WORK, job)
 
 
@@ -80,6 +80,19 @@ def _check(order: dict[str, Any]) -> Become:
     from grader.engine.warm.check import become_check
 
     return lambda descriptor, outputs, job: become_check(descriptor, outputs, INBOX, order["lang"], job)
+
+
+def _kernel(order: dict[str, Any]) -> Become:
+    """Children that drive a kernel of another language."""
+    from grader.engine.quick import without_grammar
+
+    without_grammar()
+    from grader.engine.cold.driver import become_driver
+
+    return lambda descriptor, outputs, job: become_driver(descriptor, outputs, order, INBOX, WORK, job)
+
+
+BECOME = {"notebook": _notebook, "check": _check, "kernel": _kernel}
 
 
 def _fork(channel: socket.socket, descriptor: int, become: Become, job: dict[str, Any]) -> tuple[int, tuple[int, int]]:
@@ -101,7 +114,7 @@ def _confine(limits: dict[str, Any]) -> None:
     os.setsid()
     os.nice(2)
     for kind, value in (
-        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_AS, limits.get("address_bytes", limits["memory_bytes"])),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_NPROC, limits["processes"]),
@@ -133,23 +146,37 @@ def _watch(channel: socket.socket, pid: int, outputs: tuple[int, int], limits: d
 
 def _broken(outputs: tuple[int, int], limits: dict[str, Any]) -> str:
     processes = _processes()
-    if len(processes) > limits["processes"] + 2:  # this one, and the sandbox's first
+    if len(processes) > limits["processes"] + 1:  # this one
         return "process_limit"
     if sum(map(_resident_bytes, processes)) > limits["memory_bytes"]:
         return "memory_limit"
     if sum(os.fstat(output).st_size for output in outputs) > limits["output_bytes"]:
         return "output_limit"
+    if "cpu_seconds_of_all" in limits and sum(map(_cpu_seconds, processes)) > limits["cpu_seconds_of_all"]:
+        return "cpu_limit"
     return ""
 
 
 def _resident_bytes(process: str) -> int:
-    if process in ("1", str(os.getpid())):
+    if process == FIRST:
         return 0
     try:
         statm = Path(f"/proc/{process}/statm").read_text("ascii").split()
     except OSError:
         return 0
     return (int(statm[1]) - int(statm[2])) * resource.getpagesize()
+
+
+def _cpu_seconds(process: str) -> float:
+    """Of a process, and of what it started and waited for."""
+    if process == FIRST:
+        return 0
+    try:
+        # A process's name may hold anything, and ends at the last bracket.
+        stat = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _end(pid: int) -> str:
@@ -160,8 +187,8 @@ def _end(pid: int) -> str:
         if done and os.WIFSIGNALED(status):
             how = "cpu_limit" if os.WTERMSIG(status) == signal.SIGXCPU else "killed"
     until = time.monotonic() + 10
-    while set(_processes()) - {"1", str(os.getpid())} and time.monotonic() < until:
-        # To all that may be signalled, but not to this process and not to the first.
+    while set(_processes()) - {FIRST} and time.monotonic() < until:
+        # To all but this process.
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):

@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,54 +68,52 @@ class Worker:
         execution = Execution([], "sandbox_died")
         for _try in range(TRIES):
             try:
-                return _Notebook(self._box, self._assignment, self._limits).execute(cells)
+                return _PythonNotebook(self._box, self._assignment, self._limits).execute(cells)
             except (SandboxDied, OSError):
                 self._box.restart()
         return execution
 
 
-class _Notebook:
+class Notebook(ABC):
     """One notebook in one child."""
 
-    def __init__(self, box: Box, assignment: Assignment, limits: Limits) -> None:
-        self._box, self._assignment, self._limits = box, assignment, limits
+    def __init__(self, box: Box, limits: Limits) -> None:
+        self._box, self._limits = box, limits
         self._begun = time.monotonic()
-        self._offsets = [0, 0]
 
     def execute(self, cells: Sequence[Cell]) -> Execution:
+        """Run the cells one after the other, as far as the limits let them."""
         done: list[Ran] = []
         why = ""
-        with self._box.fork(dict(self._limits.in_bytes())) as channel:
-            self._begun = time.monotonic()
+        with self._box.fork(self.job()) as channel:
+            self.begin(channel)
             try:
                 for cell in cells:
-                    done.append(self._one(channel, cell))
+                    done.append(self.one(channel, cell))
             except _Ended as ended:
                 why = ended.why
         return Execution(done, self._box.ended() or why, time.monotonic() - self._begun)
 
-    def _one(self, channel: socket.socket, cell: Cell) -> Ran:
-        nonce = secrets.token_hex(16)
-        name = f"<cell {cell.name}>"
-        options = {"name": name, "source": cell.source, "nonce": nonce, "offsets": self._offsets,
-                   "given": self._assignment.given, "patches": self._assignment.patches,
-                   "output_bytes": self._limits.output_bytes}  # fmt: skip
-        if cell.locked:
-            statements = compile_cell(cell.source, name)
-            if statements.error is not None:
-                return Ran([_syntax_error(statements.error)], why="no Python")
-            message, needed = guarded_message(statements, options), statements.count
-        else:
-            message, needed = open_message(options), 0
+    def job(self) -> dict[str, int]:
+        """The limits of the child."""
+        return self._limits.in_bytes()
+
+    def begin(self, channel: socket.socket) -> None:  # noqa: ARG002
+        """What comes before the first cell; the submission's clock begins here."""
+        self._begun = time.monotonic()
+
+    @abstractmethod
+    def one(self, channel: socket.socket, cell: Cell) -> Ran:
+        """Have one cell run."""
+
+    def ask(self, channel: socket.socket, message: bytes) -> dict[str, Any]:
+        """Send a cell, and wait for what the child says of it; its error is an output."""
         try:
             channel.sendall(message)
         except OSError:
             raise _Ended("") from None
         said = self._hear(channel)
-        self._offsets = [int(n) for n in said["offsets"]][:2]
-        proven = said["nonce"] == nonce and said["done"] == needed and not said["error"] and not said["tampered"]
-        outputs = [*said["outputs"], *([said["error"]] if said["error"] else [])]
-        return Ran(outputs, cell.locked and proven, ", ".join(map(str, said["tampered"])))
+        return {**said, "outputs": [*said["outputs"], *([said["error"]] if said["error"] else [])]}
 
     def _hear(self, channel: socket.socket) -> dict[str, Any]:
         """The child's answer; an interrupt where a cell takes too long, and the end where that does not help."""
@@ -132,6 +131,32 @@ class _Notebook:
                     return dict(said)
             raise _Ended("")
         raise _Ended("time_limit")
+
+
+class _PythonNotebook(Notebook):
+    """One notebook in one warm fork."""
+
+    def __init__(self, box: Box, assignment: Assignment, limits: Limits) -> None:
+        super().__init__(box, limits)
+        self._assignment, self._offsets = assignment, [0, 0]
+
+    def one(self, channel: socket.socket, cell: Cell) -> Ran:
+        nonce = secrets.token_hex(16)
+        name = f"<cell {cell.name}>"
+        options = {"name": name, "source": cell.source, "nonce": nonce, "offsets": self._offsets,
+                   "given": self._assignment.given, "patches": self._assignment.patches,
+                   "output_bytes": self._limits.output_bytes}  # fmt: skip
+        if cell.locked:
+            statements = compile_cell(cell.source, name)
+            if statements.error is not None:
+                return Ran([_syntax_error(statements.error)], why="no Python")
+            message, needed = guarded_message(statements, options), statements.count
+        else:
+            message, needed = open_message(options), 0
+        said = self.ask(channel, message)
+        self._offsets = [int(n) for n in said["offsets"]][:2]
+        proven = said["nonce"] == nonce and said["done"] == needed and not said["error"] and not said["tampered"]
+        return Ran(said["outputs"], cell.locked and proven, ", ".join(map(str, said["tampered"])))
 
 
 class _Ended(Exception):
