@@ -38,19 +38,22 @@ def late_percent(folder: Path) -> int:
     return int(json.loads(path.read_text("utf-8")).get("late_percent", 0)) if path.is_file() else 0
 
 
-def settle(coursedir: Any, course: str, lab: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Bring what was collected and graded before to what the server says now, such as after an extension."""
+def settle(coursedir: Any, course: str, lab: str, rows: Iterable[dict[str, Any]], *, all_scores: bool = False) -> None:
+    """Bring what was collected and graded before to what the server says now, such as after an extension.
+
+    `all_scores`: also where nothing changed but, perhaps, the points that a person gave.
+    """
     known = {row["id"]: row for row in rows}
     changed: set[str] = set()
     for step in (coursedir.submitted_directory, coursedir.autograded_directory):
         for path in (Path(coursedir.root) / step).glob(f"*/{lab}/{RECEIPT}"):
             if _refresh(path, known):
                 changed.add(path.parents[1].name)
-    if not changed:
+    if not changed and not all_scores:
         return
     with Gradebook(coursedir.db_url, course) as gradebook:
         for submission in gradebook.assignment_submissions(lab):
-            if submission.student.id in changed:
+            if all_scores or submission.student.id in changed:
                 graded = Path(coursedir.format_path(coursedir.autograded_directory, submission.student.id, lab))
                 set_penalties(gradebook, submission, late_percent(graded))
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from grader.engine.kinds import AUTOGRADE_CRITERIA
+from grader.told.names import EXPORTER, PREPROCESSORS
 
 EXCHANGE = {
     "exchange": "Exchange",
@@ -44,6 +45,8 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.Autograde.autograde_preprocessors = list(AUTOGRADE_CRITERIA)
     # nbconvert leaves its preprocessors off unless they are switched on, also where a list names them.
     config.SanitizeHTML.enabled = True
+    config.GenerateFeedback.preprocessors = list(PREPROCESSORS)
+    config.GenerateFeedback.exporter_class = EXPORTER
     config.OverwriteCells.add_missing_cells = True
     # nbgrader's own stub raises an error, which frightens people who do not program and stops Run All.
     config.ClearSolutions.code_stub = {"python": "# ✎"}
