@@ -69,12 +69,16 @@ def course_api(root: Path, course: str) -> Any:
     from nbgrader.apps.api import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
 
-    # nbgrader calls `alembic` by its name.
+    put_on_path()
+    config = course_config(root, course)
+    return NbGraderAPI(CourseDirectory(config=config), config=config)
+
+
+def put_on_path() -> None:
+    """Let nbgrader find `alembic`, which it calls by its name to make a new gradebook."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
-    config = course_config(root, course)
-    return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
 def problem_of(outcome: dict[str, Any]) -> str:

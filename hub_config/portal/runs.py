@@ -1,4 +1,4 @@
-"""Grading, releasing feedback and comparing, run as a command. The rule: one run at a time for each lab of a course."""
+"""Grading, releasing feedback, comparing and handing out, run as a command. The rule: one run at a time for each lab of a course."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from grader.engine import causes
 
-Kind = Literal["grade", "feedback", "similar"]
+Kind = Literal["grade", "feedback", "similar", "release"]
 
 
 class Progress(BaseModel):
