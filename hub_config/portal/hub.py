@@ -79,9 +79,11 @@ class Hub:
         whose = "/".join(quote(part, safe="@") for part in (name, server) if part)
         return f"{self._settings.base_path}hub/spawn/{whose}?{urlencode({'next': next_path})}"
 
-    def formgrader_url(self, name: str, course: str, lab: str) -> str:
-        """Formgrader on a course's lab, in the server that an instructor has for that course."""
-        path = self.user_path(name, f"{course}/formgrader/gradebook/{lab}/{lab}/")
+    def formgrader_url(self, name: str, course: str, lab: str, notebook: str = "") -> str:
+        """Formgrader on a course's lab (on its notebook, or on all of them), in the instructor's server for that course."""
+        path = self.user_path(
+            name, "/".join([course, "formgrader/gradebook", lab, *([notebook] if notebook else []), ""])
+        )
         return self.spawn_url(name, path, course)
 
     def course_server_url(self, name: str, course: str) -> str:

@@ -70,8 +70,11 @@ def released(course: GradingCourse) -> dict[str, str]:
     return {f["path"]: get(course, f"labs/{LAB}/release/{f['sha256']}").text for f in files}
 
 
-def test_what_is_handed_out_holds_no_solution_and_no_hidden_test(course: GradingCourse) -> None:
+def test_what_is_handed_out_holds_no_solution_and_no_hidden_test(
+    course: GradingCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(course)
+    monkeypatch.setenv("PRACTICUM_RECORDS_TOKEN", "token-eve")
     hand_out(course.root, COURSE, LAB, TERMS)
     files = released(course)
     assert sorted(files) == ["data.csv", f"{LAB}.ipynb"]
@@ -88,6 +91,7 @@ def test_what_is_handed_out_holds_no_solution_and_no_hidden_test(course: Grading
             False,
         )
         (event,) = journal.events(session, COURSE, kind=work.RELEASED)
+        assert event.actor == "eve"
         assert {name: event.payload[name] for name in TERMS.model_dump()} == TERMS.model_dump()
         assert journal.verify(session) is None
 

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from grader.engine.grade import release_feedback
 from grader.feedback import Feedback
+from grader.nbgrader_setup import course_api
 
 LAB = "squares"
 CANARY = "canary-5d1f"
@@ -224,6 +225,16 @@ def test_what_stock_nbgraders_page_tells(course: GradingCourse, attack: str) -> 
     assert course.stock_api().generate_feedback(LAB, "ann", force=True)["success"]
     page = (course.stock_root / "feedback" / "ann" / LAB / f"{LAB}.html").read_text("utf-8")
     assert tells(page)
+
+
+def test_formgraders_own_button_makes_the_same_page(course: GradingCourse) -> None:
+    course.assign(LAB, squares())
+    hand_in(course, "ann", *KEEPS)
+    course.grade(LAB)
+    assert course_api(course.root, COURSE).generate_feedback(LAB, "ann", force=True)["success"]
+    page = (course.root / "feedback" / "ann" / LAB / f"{LAB}.html").read_text("utf-8")
+    assert "숨은 테스트" in page
+    assert not tells(page)
 
 
 def test_the_instructor_still_sees_everything(course: GradingCourse) -> None:

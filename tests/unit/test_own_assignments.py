@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,11 +22,16 @@ from grader.records.blobs import manifest_of
 from grader.records.db import reading, writing
 from grader.records.state import find_course
 from grader.records.work import UnknownWork
+from hub_config.courses import course_labs
 
 PAGE = f"class/{COURSE}/assignments"
 TERMS = OwnTerms(title_ko="제곱", title_en="Squares", minutes=30, pass_percent=70)
 #: Writes down how it was called.
-WRITES = 'import json, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(json.dumps(sys.argv[2:])); print(\'{"graded": 1, "finished": true}\')'
+WRITES = """
+import json, os, pathlib, sys
+pathlib.Path(sys.argv[1]).write_text(json.dumps([os.environ["PRACTICUM_RECORDS_TOKEN"], *sys.argv[2:]]))
+print('{"graded": 1, "finished": true}')
+"""
 
 
 def cell(grade_id: str = "t", source: str = "assert f(2) == 4", **marks: Any) -> dict[str, Any]:
@@ -133,6 +139,7 @@ def test_handing_out_runs_a_command_with_what_was_typed(world: World, root: Path
     waited(world)
     called = json.loads((tmp_path / "called").read_text())
     assert called == [
+        "token-teacher",
         "--title-ko=--help 제곱",
         "--title-en=--help 제곱",
         "--minutes=30",
@@ -186,6 +193,14 @@ def test_the_records_make_the_lab_with_its_event_and_keep_it(world: World) -> No
         row = work.lab_of(find_course(session, COURSE), "squares")
         assert (row.title_en, row.pass_percent, row.required) == ("Squares", 70, False)
         assert len(work.released(session, COURSE, "squares").payload["manifest"]["files"]) == 2  # type: ignore[union-attr]
+
+
+def test_a_start_builds_the_packs_labs_and_leaves_an_instructors_own(world: World) -> None:
+    release(world)
+    settings = SimpleNamespace(records_database=str(world.engine.url))
+    labs = {lab for _course, _lang, lab in course_labs(settings)}  # type: ignore[arg-type]
+    assert "rough-cut" in labs
+    assert "squares" not in labs
 
 
 @pytest.mark.parametrize("lab", ["../x", "a b", "", "x" * 61, "book-proposal"])
