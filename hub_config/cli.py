@@ -124,9 +124,9 @@ def release(
     try:
         hand_out(settings.course_root(course), course, assignment, terms)
     except (UserError, Refusal) as error:
-        if not as_json:
-            raise
         said = error.text.in_(_language()) if isinstance(error, UserError) else str(error)
+        if not as_json:
+            raise click.ClickException(said) from error
         click.echo(json.dumps({"failed": 1, "message": said, "finished": True}, ensure_ascii=False))
         sys.exit(1)
     click.echo(json.dumps({"graded": 1, "finished": True})) if as_json else say("배포했습니다.", "Handed out.")

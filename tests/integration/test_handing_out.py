@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import nbformat
 import pytest
+from click.testing import CliRunner
 from grading_course import GradingCourse, graded_cell, grading_course, marked, notebook, solution_cell
 from nbformat.v4 import new_markdown_cell, new_output
 from small_course import COURSE
@@ -23,6 +25,7 @@ from grader.own.terms import OwnTerms
 from grader.records import journal, work
 from grader.records.db import reading
 from grader.records.state import find_course
+from hub_config import cli
 
 LAB, CANARY, SOLVED = "squares", "canary-77aa", "solved-12bc"
 TERMS = OwnTerms(title_ko="제곱", title_en="Squares", minutes=30, pass_percent=70)
@@ -203,3 +206,32 @@ def test_formgraders_release_says_where_to_hand_out_and_works_afterwards(course:
     )
     assert not api.release_assignment(LAB)["success"]
     assert CANARY not in "".join(released(course).values())
+
+
+def test_the_command_hands_out_and_says_in_one_line_what_is_in_the_way(
+    course: GradingCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SimpleNamespace(
+        course_root=lambda name: course.root.parent / name, records_url=course.api, language="en",
+        secret=lambda _name: "token-grader",
+    )  # fmt: skip
+    monkeypatch.setattr(cli, "in_force", lambda: settings)
+    monkeypatch.setenv("PRACTICUM_RECORDS_TOKEN", "token-eve")
+    written(course, page=notebook(graded_cell("t", "1"), graded_cell("t", "2")))
+    run = CliRunner()
+    refused = run.invoke(cli.main, ["release", COURSE, LAB, "--json", "--title-ko=제곱"])
+    said = json.loads(refused.stdout.splitlines()[-1])
+    assert (refused.exit_code, said["failed"], said["finished"]) == (1, 1, True)
+    assert f"duplicate {LAB}.ipynb: t" in said["message"]
+    written(course)
+    untitled = run.invoke(cli.main, ["release", COURSE, LAB])
+    assert untitled.exit_code == 1
+    assert "Own assignments" in untitled.output
+    assert "Traceback" not in untitled.output
+    assert released(course) == {}
+    told = run.invoke(cli.main, ["release", COURSE, LAB, "--json", "--title-ko=제곱", "--minutes=45", "--required"])
+    assert (told.exit_code, json.loads(told.stdout.splitlines()[-1])) == (0, {"graded": 1, "finished": True})
+    with reading(course.engine) as session:
+        row = work.lab_of(find_course(session, COURSE), LAB)
+        assert (row.title_en, row.minutes, row.pass_percent, row.required) == ("제곱", 45, 60, True)
+        assert [event.actor for event in journal.events(session, COURSE, kind=work.RELEASED)] == ["eve"]
