@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, File, Header, HTTPException, Request, UploadFile
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
+from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.deadlines import Lateness, NotTaken
 from grader.feedback import Feedback
+from grader.own.marks import must_hide_nothing
+from grader.own.terms import BadTerms, OwnTerms
 from grader.records import anchors, deadlines, journal, queue, work
 from grader.records.anchors import Anchor, BadAnchor
 from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
@@ -33,6 +36,7 @@ STATUS: dict[type[UserError], int] = {
     UnknownWork: 404,
     UnknownCourse: 404,
     BadUpload: 422,
+    BadTerms: 422,
     BadAnchor: 409,
     NotTaken: 409,
 }
@@ -91,14 +95,19 @@ def make_router(records: Records) -> APIRouter:
             ]
 
     @router.put("/courses/{course}/labs/{lab}/release")
-    def release(course: str, lab: str, who: Who, files: Annotated[list[UploadFile], File()]) -> dict[str, Any]:
+    def release(
+        course: str, lab: str, who: Who, files: Annotated[list[UploadFile], File()], own: Annotated[str, Form()] = ""
+    ) -> dict[str, Any]:
         who.must_be_instructor(course)
+        told = _own(own)
+        for upload in files:
+            must_hide_nothing(upload.filename or "", upload.file)
         manifest = _store(records.blobs, files)
         with writing(records.engine) as session:
             run = find_course(session, course)
             due, terms = deadlines.default_of(run, lab, records.now())
             return work.release(
-                session, run, lab, manifest, actor=who.name, due_at=due, terms=terms, now=records.now()
+                session, run, lab, manifest, actor=who.name, due_at=due, terms=terms, own=told, now=records.now()
             ).payload
 
     @router.get("/courses/{course}/labs/{lab}/release/{sha256}")
@@ -222,6 +231,14 @@ def make_router(records: Records) -> APIRouter:
         return receipt
 
     return router
+
+
+def _own(sent: str) -> OwnTerms | None:
+    """What an instructor says of an assignment of their own; nothing for a lab that is known."""
+    try:
+        return OwnTerms.model_validate_json(sent) if sent else None
+    except ValidationError:
+        raise BadTerms from None
 
 
 def _feedback_by_submission(session: Any, course: str) -> dict[str, dict[str, str]]:

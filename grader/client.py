@@ -95,8 +95,10 @@ class RecordsClient:
         """Give back what was taken and is not graded."""
         self.call("POST", f"/courses/{course}/labs/{lab}/grading/let-go", json={"holder": holder})
 
-    def upload(self, method: str, path: str, files: list[tuple[str, Path]]) -> dict[str, Any]:
-        """Send files under their relative names."""
+    def upload(
+        self, method: str, path: str, files: list[tuple[str, Path]], more: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Send files under their relative names, with more fields of the form."""
         with contextlib.ExitStack() as stack:
             parts = [("files", (name, stack.enter_context(file.open("rb")))) for name, file in files]
-            return dict(self.call(method, path, files=parts).json())
+            return dict(self.call(method, path, files=parts, data=more or {}).json())

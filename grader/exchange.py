@@ -18,11 +18,13 @@ from nbgrader.exchange import abc
 from nbgrader.utils import ignore_patterns
 
 from grader.client import RecordsClient, Refusal
+from grader.course_files import file_inside
 from grader.engine.collect import collect, stamp_of
-from grader.feedback import Feedback
-from grader.gradebook import feedback_of, receipt_id, report_of
+from grader.gradebook import receipt_id, report_of
 from grader.late import late_percent
 from grader.records.blobs import Manifest, hash_file
+from grader.told.feedback import feedback_of
+from grader.told.joined import joined
 
 #: What is never handed in: nbgrader's own, editors' and the kernel's leftovers.
 IGNORED = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", ".*"]
@@ -158,21 +160,26 @@ class ReleaseFeedback(Exchange, abc.ExchangeReleaseFeedback):  # type: ignore[mi
     def _release_one(self, gradebook: Any, learner: str) -> None:
         folder = Path(self.coursedir.format_path(self.coursedir.submitted_directory, learner, self.lab))
         autograded = Path(self.coursedir.format_path(self.coursedir.autograded_directory, learner, self.lab))
-        page = (
-            Path(self.coursedir.format_path(self.coursedir.feedback_directory, learner, self.lab)) / f"{self.lab}.html"
-        )
+        page = self._page(gradebook, learner)
         graded = autograded if receipt_id(autograded) else folder
         receipt = receipt_id(graded)
-        if not receipt or not page.is_file():
+        if not receipt or not page:
             self.log.warning("No feedback to release for %s", learner)
             return
         with contextlib.suppress(MissingEntry):
             report = report_of(gradebook, self.lab, learner, receipt, percent=late_percent(graded))
             self.client.call("POST", f"/courses/{self.course}/grades", json=report.model_dump(mode="json"))
-            feedback: Feedback = feedback_of(gradebook, self.lab, learner, Path(self.coursedir.root), report)
-            files = {"page": ("page.html", page.read_bytes()), "results": ("results.json", feedback.model_dump_json())}
+            feedback = feedback_of(gradebook, self.lab, learner, Path(self.coursedir.root), report)
+            files = {"page": ("page.html", page), "results": ("results.json", feedback.model_dump_json())}
             self.client.call("POST", f"/courses/{self.course}/submissions/{receipt}/feedback", files=files)
             self.log.info("Released feedback: %s %s", learner, self.lab)
+
+    def _page(self, gradebook: Any, learner: str) -> str:
+        """The pages of all the assignment's notebooks as one; empty where one is missing."""
+        root, names = Path(self.coursedir.root), sorted(n.name for n in gradebook.find_assignment(self.lab).notebooks)
+        files = [file_inside(root, "feedback", learner, self.lab, f"{name}.html") for name in names]
+        found = [file.read_text("utf-8") for file in files if file is not None]
+        return joined(found) if found and len(found) == len(names) else ""
 
 
 class FetchFeedback(Exchange, abc.ExchangeFetchFeedback):  # type: ignore[misc]

@@ -15,10 +15,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from grader.course_files import file_inside
 from grader.deadlines import taken_off
-from grader.engine.results import Results, results_file
-from grader.feedback import CriterionFeedback, Feedback
 from grader.records.work import CriterionPoints, GradeReport
-from labs.catalog import find_lab
 from labs.texts import UserError
 
 #: Written beside a collected submission: the receipt it came with.
@@ -136,7 +133,12 @@ def report_of(gradebook: Any, lab: str, learner: str, receipt: str, note: str = 
 
 def criterion_name(lab: str, notebook: Any, grade: Any) -> str:
     """What a grade cell is called outside its notebook; a grade_id is unique in its notebook only."""
-    return str(grade.cell.name if notebook.name == lab else f"{notebook.name}:{grade.cell.name}")
+    return name_outside(lab, notebook.name, grade.cell.name)
+
+
+def name_outside(lab: str, notebook: str, cell: str) -> str:
+    """The same, by names."""
+    return cell if notebook == lab else f"{notebook}:{cell}"
 
 
 def _points(grade: Any, name: str) -> CriterionPoints:
@@ -149,32 +151,3 @@ def _score(grade: Any) -> float:
     """What nbgrader's `Grade.score` is: manual points before automatic ones, and extra credit on top."""
     points = grade.manual_score if grade.manual_score is not None else grade.auto_score
     return 0.0 if points is None else float(points) + float(grade.extra_credit or 0)
-
-
-def feedback_of(gradebook: Any, lab: str, learner: str, course_root: Path, report: GradeReport) -> Feedback:
-    """Put the gradebook's points and comments and the checks' findings together for the learner."""
-    manifest = find_lab(lab).lab
-    path = results_file(course_root, learner, lab)
-    results = Results.model_validate_json(path.read_text("utf-8")) if path.is_file() else None
-    findings = {r.id: r.findings for r in results.criteria} if results and results.receipt == report.submission else {}
-    comments = _comments(gradebook.find_submission(lab, learner))
-    points = {criterion.id: criterion.points for criterion in report.criteria}
-    rows = tuple(
-        CriterionFeedback(
-            id=criterion.id,
-            title=criterion.title,
-            points=points.get(criterion.id),
-            max_points=criterion.points,
-            findings=findings.get(criterion.id, ()),
-            comment=comments.get(criterion.id, ""),
-        )
-        for criterion in manifest.criteria
-    )
-    return Feedback(submission=report.submission, points=report.points, max_points=report.max_points,
-                    final=report.final, criteria=rows, late_percent=report.late_percent,
-                    late_points=report.late_points, note=report.note)  # fmt: skip
-
-
-def _comments(submission: Any) -> dict[str, str]:
-    written = [comment for notebook in submission.notebooks for comment in notebook.comments]
-    return {comment.name: comment.comment for comment in written if comment.manual_comment}

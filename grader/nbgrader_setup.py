@@ -16,6 +16,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from grader.engine.kinds import AUTOGRADE_CRITERIA
+from grader.told.names import EXPORTER, PREPROCESSORS
 
 EXCHANGE = {
     "exchange": "Exchange",
@@ -55,6 +56,8 @@ def configure_course(config: Any, root: Path, course: str) -> None:
     config.Autograde.autograde_preprocessors = list(AUTOGRADE_CRITERIA)
     # nbconvert leaves its preprocessors off unless they are switched on, also where a list names them.
     config.SanitizeHTML.enabled = True
+    config.GenerateFeedback.preprocessors = list(PREPROCESSORS)
+    config.GenerateFeedback.exporter_class = EXPORTER
     config.OverwriteCells.add_missing_cells = True
     # nbgrader's own stub raises an error, which frightens people who do not program and stops Run All.
     config.ClearSolutions.code_stub = {name: f"{mark} ✎" for mark, names in COMMENTS.items() for name in names.split()}
@@ -77,12 +80,16 @@ def course_api(root: Path, course: str) -> Any:
     from nbgrader.apps.api import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
 
-    # nbgrader calls `alembic` by its name.
+    put_on_path()
+    config = course_config(root, course)
+    return NbGraderAPI(CourseDirectory(config=config), config=config)
+
+
+def put_on_path() -> None:
+    """Let nbgrader find `alembic`, which it calls by its name to make a new gradebook."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
-    config = course_config(root, course)
-    return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
 def problem_of(outcome: dict[str, Any]) -> str:

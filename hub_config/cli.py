@@ -99,6 +99,40 @@ def feedback(course: str, lab: str, as_json: bool) -> None:
     _finish(run, as_json)
 
 
+@main.command(help="강사가 만든 과제를 배포합니다 / hand out an assignment that an instructor wrote.")
+@click.argument("course")
+@click.argument("assignment")
+@click.option("--title-ko", help="한국어 제목(처음 배포할 때) / the Korean title, when first handed out")
+@click.option("--title-en", help="영어 제목 / the English title; by default the Korean one")
+@click.option("--minutes", type=int, default=60, show_default=True, help="소요 시간(분) / the time needed")
+@click.option("--pass-percent", type=int, default=60, show_default=True, help="통과 기준(%) / the pass mark")
+@click.option("--required", is_flag=True, help="수료에 필요 / needed for completion")
+@click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
+def release(
+    course: str, assignment: str, title_ko: str | None, title_en: str | None, minutes: int, pass_percent: int,
+    required: bool, as_json: bool,
+) -> None:  # fmt: skip
+    from grader.client import Refusal
+    from grader.own.hand_out import hand_out
+    from grader.own.terms import terms_of
+
+    # The portal gives the token of the instructor who pressed the button.
+    asked_by = os.environ.get("PRACTICUM_RECORDS_TOKEN")
+    settings = _for_course(course, assignment)
+    if asked_by:
+        os.environ["PRACTICUM_RECORDS_TOKEN"] = asked_by
+    terms = terms_of(title_ko, title_en, minutes, pass_percent, required) if title_ko else None
+    try:
+        hand_out(settings.course_root(course), course, assignment, terms)
+    except (UserError, Refusal) as error:
+        said = error.text.in_(_language()) if isinstance(error, UserError) else str(error)
+        if not as_json:
+            raise click.ClickException(said) from error
+        click.echo(json.dumps({"failed": 1, "message": said, "finished": True}, ensure_ascii=False))
+        sys.exit(1)
+    click.echo(json.dumps({"graded": 1, "finished": True})) if as_json else say("배포했습니다.", "Handed out.")
+
+
 @main.command(
     help="서로 비슷한 제출물을 찾습니다. 판정이 아닙니다 / find submissions that are alike: a place to look, never a verdict."
 )

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import select
 
 from grader.nbgrader_setup import course_api, problem_of
+from grader.records import work
 from grader.records.blobs import hash_file
 from grader.records.db import open_database, reading
-from grader.records.models import CourseRun
+from grader.records.models import CourseRun, Event
 from hub_config.grading import become_grader
 from hub_config.settings import Settings
 from labs.build import build_lab
@@ -25,12 +26,20 @@ class BuildFailed(UserError):
 
 
 def course_labs(settings: Settings) -> list[tuple[str, Lang, str]]:
-    """Every lab of every course run: course, language, lab."""
+    """Every lab of a pack in every course run: course, language, lab. What instructors wrote they hand out themselves."""
     engine = open_database(settings.records_database)
     with reading(engine) as session:
+        own = {
+            (event.course_id, event.payload["lab"])
+            for event in session.scalars(select(Event).where(Event.kind == work.RELEASED))
+            if "title_ko" in event.payload
+        }
         runs = session.scalars(select(CourseRun).order_by(CourseRun.id)).all()
         found: list[tuple[str, Lang, str]] = [
-            (run.id, "en" if run.lang == "en" else "ko", row.lab_id) for run in runs for row in run.labs
+            (run.id, "en" if run.lang == "en" else "ko", row.lab_id)
+            for run in runs
+            for row in run.labs
+            if (run.id, row.lab_id) not in own
         ]
     engine.dispose()
     return found

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.own.terms import OwnTerms, is_own_name
 from grader.records import journal
 from grader.records.blobs import Manifest
 from grader.records.models import CourseLab, CourseRun, Event
@@ -82,10 +83,15 @@ def release(
     actor: str,
     due_at: datetime | None,
     terms: Terms | None = None,
+    own: OwnTerms | None = None,
     now: datetime,
 ) -> Event:
-    """Record that a lab is handed out with these files; handing out the same again changes nothing."""
-    lab_of(run, lab)
+    """Record that a lab is handed out with these files; handing out the same again changes nothing.
+
+    With `own` an assignment that an instructor wrote becomes a lab of the course, in the transaction of its event.
+    """
+    told = own.model_dump(mode="json") if own and _add_own(run, lab, own) else {}
+    _known(run, lab)
     standing = released(session, run.id, lab)
     if standing is not None and standing.payload["sha256"] == manifest.sha256:
         return standing
@@ -96,8 +102,33 @@ def release(
     }
     if standing:
         promised = {name: standing.payload.get(name) for name in promised}
-    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), **promised}
+    payload = {"lab": lab, "sha256": manifest.sha256, "manifest": manifest.model_dump(mode="json"), **promised, **told}
     return journal.append(session, RELEASED, actor=actor, course=run.id, payload=payload, at=now)
+
+
+def _add_own(run: CourseRun, lab: str, own: OwnTerms) -> bool:
+    """Make the lab's row where there is none; one that stands keeps what learners were told first."""
+    if any(row.lab_id == lab for row in run.labs):
+        return False
+    if not is_own_name(lab):
+        raise UnknownWork(
+            f"{lab[:60]!r}: 과제 이름으로 쓸 수 없습니다.",
+            f"{lab[:60]!r} cannot be the name of an assignment of your own",
+        )
+    position = max((row.position for row in run.labs), default=0) + 1
+    run.labs.append(CourseLab(lab_id=lab, position=position, **own.model_dump()))
+    return True
+
+
+def _known(run: CourseRun, lab: str) -> None:
+    """Say what to do where a lab is none of the course: an assignment of an instructor's own gets its title on the portal."""
+    if is_own_name(lab) and all(row.lab_id != lab for row in run.labs):
+        raise UnknownWork(
+            f"{lab}: 직접 만든 과제는 포털의 과정 화면에서 '내 과제'를 열어 배포하세요. 제목과 통과 기준을 그곳에서 정합니다.",
+            f"{lab}: hand out an assignment of your own on the portal, in your class under 'Own assignments': its title and "
+            "its pass mark are set there",
+        )
+    lab_of(run, lab)
 
 
 def released(session: Session, course: str, lab: str) -> Event | None:

@@ -35,6 +35,7 @@ def portal_settings(settings: Settings) -> PortalSettings:
         grade_command=(*command, "grade", "--json"),
         feedback_command=(*command, "feedback", "--json"),
         similar_command=(*command, "similar", "--json"),
+        release_command=(*command, "release", "--json"),
     )
 
 

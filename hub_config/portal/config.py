@@ -40,5 +40,8 @@ class PortalSettings(BaseModel):
     grade_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
     feedback_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
     similar_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
+    release_command: tuple[str, ...] = Field(
+        min_length=1, description="run with the title and the terms, the course and the assignment at its end"
+    )
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)

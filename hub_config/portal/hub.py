@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -78,10 +79,16 @@ class Hub:
         whose = "/".join(quote(part, safe="@") for part in (name, server) if part)
         return f"{self._settings.base_path}hub/spawn/{whose}?{urlencode({'next': next_path})}"
 
-    def formgrader_url(self, name: str, course: str, lab: str) -> str:
-        """Formgrader on a course's lab, in the server that an instructor has for that course."""
-        path = self.user_path(name, f"{course}/formgrader/gradebook/{lab}/{lab}/")
+    def formgrader_url(self, name: str, course: str, lab: str, notebook: str = "") -> str:
+        """Formgrader on a course's lab (on its notebook, or on all of them), in the instructor's server for that course."""
+        path = self.user_path(
+            name, "/".join([course, "formgrader/gradebook", lab, *([notebook] if notebook else []), ""])
+        )
         return self.spawn_url(name, path, course)
+
+    def course_server_url(self, name: str, course: str) -> str:
+        """JupyterLab in the server that an instructor has for a course."""
+        return self.spawn_url(name, self.user_path(name, f"{course}/lab"), course)
 
     def user_path(self, name: str, rest: str) -> str:
         """A path on a person's own server."""
@@ -94,9 +101,9 @@ class Hub:
         except ServerProblem:
             return False
 
-    def has_notebook(self, name: str, token: str, lab: str) -> bool:
-        """Whether the lab's notebook lies on a person's server."""
-        path = f"api/contents/{lab}/{lab}.ipynb"
+    def has_notebook(self, name: str, token: str, lab: str, notebook: str) -> bool:
+        """Whether a notebook of the lab lies on a person's server."""
+        path = f"api/contents/{lab}/{notebook}"
         return self._call("GET", name, path, token, params={"content": "0"}, timeout=20).status_code == 200
 
     def sizes(self, name: str, token: str, folder: str) -> dict[str, int] | None:
@@ -113,13 +120,15 @@ class Hub:
         files = [entry for entry in listed if isinstance(entry, dict) and isinstance(entry.get("size"), int)]
         return {str(entry.get("name")): entry["size"] for entry in files}
 
-    def fetch(self, name: str, token: str, course: str, lab: str) -> None:
-        """Put a lab's files on a person's server, unless they lie there."""
-        if self.has_notebook(name, token, lab):
+    def fetch(self, name: str, token: str, course: str, lab: str, notebooks: Sequence[str]) -> None:
+        """Put a lab's files on a person's server, unless its notebooks lie there."""
+        if all(self.has_notebook(name, token, lab, notebook) for notebook in notebooks):
             return
         query = {"course_id": course, "assignment_id": lab}
         answer = self._call("POST", name, "assignments/fetch", token, params=query)
-        if answer.status_code != 200 or not self.has_notebook(name, token, lab):
+        if answer.status_code != 200 or not all(
+            self.has_notebook(name, token, lab, notebook) for notebook in notebooks
+        ):
             raise ServerProblem("refused", f"fetch: HTTP {answer.status_code}")
 
     def submit(self, name: str, token: str, course: str, lab: str) -> None:

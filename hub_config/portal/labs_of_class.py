@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from grader.own.terms import pack_labs
 from grader.records.state import LabState, LearnerState, course_state, find_course
 from hub_config.portal.logs import log_file
 from hub_config.portal.pages import PageRoute
@@ -40,7 +41,7 @@ def lab_of_class(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
             "lab.html", lab=row, works=works, at=lab, run=run_shown(visit, course, lab, "grade", "feedback"),
             logs={w.learner.login for w in works if log_file(courses, course, lab, w.learner.login)},
             standing=state.deadlines.of(lab), extended=len(state.deadlines.extensions(lab)),
-            formgrader=visit.site.hub.formgrader_url(visit.who.name, course, lab),
+            formgrader=visit.site.hub.formgrader_url(visit.who.name, course, lab, lab if lab in pack_labs() else ""),
         )  # fmt: skip
 
 

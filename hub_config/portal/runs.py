@@ -1,11 +1,12 @@
-"""Grading, releasing feedback and comparing, run as a command. The rule: one run at a time for each lab of a course."""
+"""Grading, releasing feedback, comparing and handing out, run as a command. The rule: one run at a time for each lab of a course."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from grader.engine import causes
 
-Kind = Literal["grade", "feedback", "similar"]
+Kind = Literal["grade", "feedback", "similar", "release"]
 
 
 class Progress(BaseModel):
@@ -78,14 +79,18 @@ class RunBoard:
         """The run that goes on, or the last one."""
         return self._runs.get((course, lab))
 
-    def start(self, kind: Kind, command: Sequence[str], course: str, lab: str, now: datetime) -> Run | None:
-        """Start a run; None where one goes on already."""
+    def start(
+        self, kind: Kind, command: Sequence[str], course: str, lab: str, now: datetime, env: Mapping[str, str] = {}
+    ) -> Run | None:
+        """Start a run, with `env` in its environment; None where one goes on already."""
         with self._lock:
             standing = self._runs.get((course, lab))
             if standing is not None and standing.state == "running":
                 return None
             run = self._runs[course, lab] = Run(kind, now)
-        threading.Thread(target=self._follow, args=(run, [*command, course, lab], (course, lab)), daemon=True).start()
+        threading.Thread(
+            target=self._follow, args=(run, [*command, course, lab], (course, lab), {**os.environ, **env}), daemon=True
+        ).start()
         return run
 
     def stop(self) -> None:
@@ -93,11 +98,11 @@ class RunBoard:
         for process in list(self._processes.values()):
             process.terminate()
 
-    def _follow(self, run: Run, command: list[str], key: tuple[str, str]) -> None:
+    def _follow(self, run: Run, command: list[str], key: tuple[str, str], env: dict[str, str]) -> None:
         try:
             # The command's error output goes to the portal's log, where an operator looks for it.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+                command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
             )
         except OSError as error:
             run.progress = Progress(message=f"{type(error).__name__}: {error.strerror}")

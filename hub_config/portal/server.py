@@ -5,6 +5,7 @@ The rule: the portal asks that server as the learner, and believes only the rece
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from grader.deadlines import NotTaken, must_take
+from grader.own.sources import MAX_BYTES
 from grader.records import work
 from grader.records.blobs import Manifest
 from grader.records.models import Event
@@ -28,6 +30,7 @@ from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learne
 from labs.manifest import Deliverable
 from labs.spec import FILE as SPEC_FILE
 from labs.spec import LabSpec
+from labs.texts import Text
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 UNREACHABLE = N_(
@@ -51,17 +54,18 @@ async def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") ->
 
 def _open(visit: Visit, course: str, lab: str, started: bool) -> Response:
     as_learner(visit, course)
-    _release(visit, course, lab)
+    notebooks = _notebooks(_release(visit, course, lab))
     hub, name = visit.site.hub, visit.who.name
     if not hub.is_ready(name, visit.token):
         if started:  # the Hub has sent the browser back already: do not send it round in circles
             raise PageError(503, UNREACHABLE)
         return RedirectResponse(hub.spawn_url(name, f"{visit.url('learn', course, 'open', lab)}?started=1"), 303)
     try:
-        hub.fetch(name, visit.token, course, lab)
+        hub.fetch(name, visit.token, course, lab, notebooks)
     except ServerProblem as problem:
         return _hand_in(visit, course, lab, problem, status=409)
-    return RedirectResponse(hub.user_path(name, f"lab/tree/{lab}/{lab}.ipynb"), 303)
+    # Several notebooks lie beside each other in the folder that JupyterLab shows with the first.
+    return RedirectResponse(hub.user_path(name, "/".join(["lab/tree", lab, *notebooks[:1]])), 303)
 
 
 @router.get("/learn/{course}/hand-in/{lab}")
@@ -101,7 +105,7 @@ def _hand_in(
     visit: Visit, course: str, lab: str, problem: ServerProblem | None = None, *, status: int = 200
 ) -> HTMLResponse:
     release = _release(visit, course, lab)
-    items = _checked(visit, _spec(visit, release))
+    items = _checked(visit, lab, _deliverables(visit, release))
     with visit.records() as session:
         standing = _standing(visit, session, course, lab)
         return visit.page(
@@ -130,10 +134,9 @@ def _not_taken(visit: Visit, lab: LabState) -> str:
     return ""
 
 
-def _checked(visit: Visit, spec: LabSpec | None) -> list[Item]:
+def _checked(visit: Visit, lab: str, deliverables: Sequence[Deliverable]) -> list[Item]:
     """The deliverables, each with what lies on the learner's server now."""
-    deliverables = spec.deliverables if spec else ()
-    hub, lab = visit.site.hub, spec.lab if spec else ""
+    hub = visit.site.hub
     parents = {str(PurePosixPath(lab, found.path).parent) for found in deliverables}
     folders = {parent: hub.sizes(visit.who.name, visit.token, parent) for parent in sorted(parents)}
     items = []
@@ -163,6 +166,25 @@ def _release(visit: Visit, course: str, lab: str) -> Event:
 def _receipts(visit: Visit, course: str, lab: str) -> list[str]:
     with visit.records() as session:
         return [receipt.id for receipt in work.submissions(session, course, lab=lab, learner=visit.who.name)]
+
+
+def _notebooks(release: Event) -> list[str]:
+    """The handed-out notebooks, the one that is called as the lab first."""
+    manifest = Manifest.model_validate(release.payload["manifest"])
+    names = [file.path for file in manifest.files if file.path.endswith(".ipynb") and "/" not in file.path]
+    return sorted(names, key=lambda name: (name != f"{release.payload['lab']}.ipynb", name))
+
+
+def _deliverables(visit: Visit, release: Event) -> Sequence[Deliverable]:
+    """What the lab asks for; of an assignment that an instructor wrote, its notebooks."""
+    spec = _spec(visit, release)
+    if spec is not None:
+        return spec.deliverables
+    limit = MAX_BYTES / 1_000_000
+    return [
+        Deliverable(path=name, kind="document", title=Text(ko="노트북", en="Notebook"), max_mb=limit)
+        for name in _notebooks(release)
+    ]
 
 
 def _spec(visit: Visit, release: Event) -> LabSpec | None:

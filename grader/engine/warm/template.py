@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from grader.engine.warm.leftovers import remove_leftovers
+
 #: Where the folder of the submission that comes next is shown, read-only.
 INBOX = Path("/submission")
 WORK = Path("/assignment")
@@ -46,7 +48,7 @@ def main() -> None:
         with suppress(BaseException):
             importlib.import_module(name)
     become = BECOME[order["child"]](order)
-    mounts = _mounts()
+    mounts, machine = _mounts(), os.uname().machine
     gc.collect()
     gc.freeze()
     channel.send(b'{"ready": true}')
@@ -61,7 +63,7 @@ def main() -> None:
         ended = _end(pid)
         for output in outputs:
             os.close(output)
-        clean = _wipe(SCRATCH, mounts)
+        clean = _wipe(SCRATCH, mounts) and remove_leftovers(machine)
         channel.send(json.dumps({"why": why or ended, "clean": clean}).encode())
 
 
@@ -76,7 +78,7 @@ def _notebook(order: dict[str, Any]) -> Become:
 
 
 def _check(order: dict[str, Any]) -> Become:
-    """Children that run one criterion's check."""
+    """Children that run a submission's checks."""
     from grader.engine.warm.check import become_check
 
     return lambda descriptor, outputs, job: become_check(descriptor, outputs, INBOX, order["lang"], job)
@@ -119,6 +121,7 @@ def _confine(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
     ):
         resource.setrlimit(kind, (value, value))
     # The first bound says why; the second comes for who ignores it.

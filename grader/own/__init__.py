@@ -1,0 +1,1 @@
+"""Assignments that an instructor wrote in the course's folder."""
