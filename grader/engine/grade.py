@@ -50,13 +50,15 @@ def grade_taken(root: Path, course: str, lab: str, kind: Kind, *, force: bool, r
     """The flow itself, with sandboxes that are getting ready."""
     holder, config = uuid.uuid4().hex, course_config(root, course)
     with RecordsClient() as records:
-        rows = records.submissions(course, lab)
-        collect(records, root, course, lab, rows)
         # Who holds the lab's lock knows that an earlier run on this machine is gone.
         taken = records.claim(course, lab, holder, force=force, takeover=True)
-        known = len(list((root / "submitted").glob(f"*/{lab}")))
-        coursedir = CourseDirectory(config=config)
         try:
+            rows = records.submissions(course, lab)
+            # What was taken is laid out, and nothing that came in since: a grade belongs to the submission it was made of.
+            mine = {task.submission for task in taken}
+            collect(records, root, course, lab, [row for row in rows if row["id"] in mine])
+            known = len(list((root / "submitted").glob(f"*/{lab}")))
+            coursedir = CourseDirectory(config=config)
             with opened(coursedir.db_url, course) as gradebook, in_root(root):
                 settle(coursedir, course, lab, rows)
                 gradebook.commit()

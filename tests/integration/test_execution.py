@@ -14,6 +14,7 @@ from nbgrader.api import Gradebook
 from small_course import COURSE
 from sqlalchemy import Engine
 
+from grader.client import RecordsClient
 from grader.engine import kinds
 from grader.records import journal, work
 from grader.records.db import reading
@@ -203,3 +204,31 @@ def test_an_assignment_may_replace_builtins_for_its_own_tests(course: GradingCou
     scores = course.scores(LAB)
     assert [scores["ann", LAB, cell] for cell in ("played", "again", "mocked")] == [10, 10, 10]
     assert [scores["bob", LAB, cell] for cell in ("played", "again", "mocked")] == [10, 10, 0]
+
+
+def test_a_grade_belongs_to_the_submission_that_it_was_made_of(
+    course: GradingCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Learners hand in again while a run begins: before it takes submissions, and after."""
+    course.assign(LAB, squares())
+    wrong, right = "def f(n):\n    return 0", RIGHT
+    first = course.hand_in("ann", LAB, {f"{LAB}.ipynb": answered(course, wrong)})
+    real = RecordsClient.submissions
+    later: list[str] = []
+
+    def slowly(self: RecordsClient, *args: str) -> Any:
+        if not later:
+            later.append(course.hand_in("ann", LAB, {f"{LAB}.ipynb": answered(course, right)}))
+        return real(self, *args)
+
+    monkeypatch.setattr(RecordsClient, "submissions", slowly)
+    assert course.grade(LAB)[0].graded == 1
+    assert graded_points(course) == {first: 0}
+    assert course.grade(LAB)[0].graded == 1
+    assert graded_points(course) == {first: 0, later[0]: 24.5}
+
+
+def graded_points(course: GradingCourse) -> dict[str, float]:
+    with reading(course.engine) as session:
+        events = journal.events(session, COURSE, kind=work.GRADED)
+        return {event.payload["submission"]: event.payload["points"] for event in events}
