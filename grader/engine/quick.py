@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -23,6 +24,7 @@ BARE = ("nbgrader", "nbgrader.converters")
 def import_lightly() -> None:
     """Prepare this process for grading; one that has imported nbgrader stays as it is."""
     without_grammar()
+    _defer("setuptools.archive_util", ("unpack_archive", "unpack_tarfile", "unpack_zipfile"))
     path = None
     for name in BARE:
         if name not in sys.modules:
@@ -32,6 +34,20 @@ def import_lightly() -> None:
             module = sys.modules[name] = module_from_spec(spec)
             module.__path__ = spec.submodule_search_locations
         path = list(sys.modules[name].__path__)
+
+
+def _defer(name: str, functions: tuple[str, ...]) -> None:
+    """Put a module's functions in its place, which import it when one of them is called: nbgrader does so for uploads only."""
+    module = ModuleType(name)
+
+    def called(function: str, *args: Any, **more: Any) -> Any:
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+        return getattr(import_module(name), function)(*args, **more)
+
+    for function in functions:
+        setattr(module, function, partial(called, function))
+    sys.modules.setdefault(name, module)
 
 
 @contextmanager

@@ -67,14 +67,12 @@ def same_scores(course: GradingCourse, count: int) -> None:
 AUTOTESTS = ("autotest-simple", "autotest-hidden", "autotest-multi", "autotest-hashed")
 
 
-# nbgrader generates these tests with a kernel whose sockets it leaves open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_generated_tests_get_the_same_scores(course: GradingCourse) -> None:
     """nbgrader's AUTOTEST: tests that it makes from the instructor's solution when the assignment is generated."""
     variants = {"autotest-hidden": ("changed-right", "changed-wrong", "unchanged")}
     for root in (course.root, course.stock_root):
         (root / "autotests.yml").write_bytes((FILES / "apps/files/autotests.yml").read_bytes())
-    course.assign(LAB, {name: read(f"apps/files/{name}") for name in AUTOTESTS}, stock=True)
+    course.assign(LAB, {name: read(f"apps/files/{name}") for name in AUTOTESTS}, stock=True, apart=True)
     for number, who in enumerate(("ann", "bob", "cat")):
         pages = {}
         for name in AUTOTESTS:

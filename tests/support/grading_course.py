@@ -45,6 +45,14 @@ api = NbGraderAPI(CourseDirectory(config=config), config=config)
 for folder in sorted((Path(root) / "submitted").glob(f"*/{name}")):
     api.autograde(name, folder.parent.name, force=True, create=True)
 """
+GENERATE = """
+import sys
+from pathlib import Path
+from grader.nbgrader_setup import course_api
+root, course, name = sys.argv[1:]
+outcome = course_api(Path(root), course).generate_assignment(name, force=True, create=True)
+sys.exit(0 if outcome["success"] else outcome["log"])
+"""
 Scores = dict[tuple[str, str, str], float | None]
 
 
@@ -83,8 +91,19 @@ class GradingCourse:
         for root in (self.root, self.stock_root):
             root.mkdir(parents=True)
 
-    def assign(self, name: str, source: Any, files: Mapping[str, bytes] | None = None, *, stock: bool = False) -> None:
-        """Make an assignment, for stock nbgrader too where asked: source, release, and a row in the gradebook."""
+    def assign(
+        self,
+        name: str,
+        source: Any,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        stock: bool = False,
+        apart: bool = False,
+    ) -> None:
+        """Make an assignment, for stock nbgrader too where asked: source, release, and a row in the gradebook.
+
+        `apart`: where nbgrader starts a kernel to make tests, whose sockets it leaves open, that is done in another process.
+        """
         sources = {name: source} if "cells" in source else source
         for root in (self.root, *([self.stock_root] if stock else [])):
             if not (root / "gradebook.db").exists():
@@ -95,6 +114,10 @@ class GradingCourse:
                 nbformat.write(content, folder / f"{title}.ipynb")
             write_files(folder, files or {})
         for nbgrader in (course_api(self.root, COURSE), *([self.stock_api()] if stock else [])):
+            if apart:
+                command = [sys.executable, "-c", GENERATE, nbgrader.coursedir.root, COURSE, name]
+                subprocess.run(command, env=_with_path(), capture_output=True, check=True)
+                continue
             outcome = nbgrader.generate_assignment(name, force=True, create=True)
             assert outcome["success"], outcome["log"]
         self.release(name)
