@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE / "tests" / "support"))
 from grading_course import GradingCourse, graded_cell, notebook, scores_of, solution_cell  # noqa: E402
 from nbformat.v4 import new_code_cell  # noqa: E402
 from records_server import PEOPLE, make_app, serving  # noqa: E402
+from running import free_base_port  # noqa: E402
 from small_course import COURSE, fill  # noqa: E402
 
 import publishing.reference  # noqa: E402
@@ -93,8 +94,7 @@ def installation(folder: Path) -> Any:
     """A data folder with records and their service, as `practicum grade` finds it."""
     data = folder / "var"
     (data / "run").mkdir(parents=True)
-    with free_ports() as port:
-        settings = Settings(data=data, port=port, language="en")
+    settings = Settings(data=data, port=free_base_port(), language="en")
     token = settings.secret("grader-token")
     PEOPLE[token] = Caller("grader", kind="service")
     (data / "run" / "settings.yaml").write_text(yaml.safe_dump(json.loads(settings.model_dump_json())))
@@ -108,15 +108,6 @@ def installation(folder: Path) -> Any:
                           PRACTICUM_RECORDS_TOKEN=token, PRACTICUM_LANG="en")  # fmt: skip
         yield course
     engine.dispose()
-
-
-@contextmanager
-def free_ports() -> Any:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        yield min(probe.getsockname()[1], 65_000)
 
 
 def compare(name: str, source: Any, count: int, rounds: int) -> dict[str, Any]:
