@@ -135,4 +135,6 @@ def make_shell() -> Shell:
     outputs = Outputs()
     for part in (shell, shell.display_pub, shell.displayhook):
         object.__setattr__(part, "outputs", outputs)
+    # What IPython makes at its first cell is made here, once, and not in every fork.
+    shell.run_cell("None", store_history=False)
     return shell
