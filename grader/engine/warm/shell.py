@@ -136,5 +136,5 @@ def make_shell() -> Shell:
     for part in (shell, shell.display_pub, shell.displayhook):
         object.__setattr__(part, "outputs", outputs)
     # What IPython makes at its first cell is made here, once, and not in every fork.
-    shell.run_cell("None", store_history=False)
+    shell.run_cell("None", store_history=False)  # type: ignore[no-untyped-call]
     return shell
