@@ -1,7 +1,8 @@
 """Who is asking, and what they may see: judged from the Hub's answer about their token.
 
 Roles are JupyterHub groups, named as nbgrader names them: `nbgrader-<course>` learners, `formgrade-<course>` instructors,
-`institution-<institution>` its office. The grading service is the Hub service `grader`.
+`institution-<institution>` its office, `programme-<programme>` those who see a programme's sums without
+names. The grading service is the Hub service `grader`.
 """
 
 from __future__ import annotations
@@ -47,12 +48,32 @@ class Caller:
     def is_office(self, institution: str) -> bool:
         return self.kind == "user" and f"institution-{institution}" in self.groups
 
+    def is_programme(self, programme: str) -> bool:
+        return self.kind == "user" and f"programme-{programme}" in self.groups
+
     def courses(self, role: str) -> list[str]:
         """The courses in which the caller has a role: 'nbgrader' (learner) or 'formgrade' (instructor)."""
         return sorted(g.removeprefix(f"{role}-") for g in self.groups if g.startswith(f"{role}-"))
 
     def institutions(self) -> list[str]:
         return sorted(g.removeprefix("institution-") for g in self.groups if g.startswith("institution-"))
+
+    def programmes(self) -> list[str]:
+        return sorted(g.removeprefix("programme-") for g in self.groups if g.startswith("programme-"))
+
+    def must_be_office(self, institution: str) -> None:
+        if not self.is_office(institution):
+            raise Forbidden(
+                f"{institution} 기관의 담당자만 볼 수 있습니다.",
+                f"{self.name} does not belong to the office of {institution}",
+            )
+
+    def must_be_programme(self, programme: str) -> None:
+        if not self.is_programme(programme):
+            raise Forbidden(
+                f"{programme} 사업 담당자만 볼 수 있습니다.",
+                f"{self.name} is not in charge of the programme {programme}",
+            )
 
     def must_be_gateway(self) -> None:
         if not self.is_gateway:

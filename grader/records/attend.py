@@ -16,7 +16,10 @@ from sqlalchemy.orm import Session
 from grader import codes
 from grader.attendance import Mark, TrainingDay
 from grader.records import journal
-from grader.records.models import CourseRun, Event, TrainingDayRow
+from grader.records.enrolments import ends
+from grader.records.frozen import frozen_decisions, must_not_be_frozen
+from grader.records.models import CourseRun, Event
+from grader.records.timetable import training_days
 
 CHECKED_IN, CHECKED_OUT, CORRECTED = "attendance.checked_in", "attendance.checked_out", "attendance.corrected"
 WRONG_CODES_ALLOWED, WRONG_CODES_WINDOW = 5, timedelta(minutes=5)
@@ -52,16 +55,6 @@ def zone(run: CourseRun) -> ZoneInfo:
     return ZoneInfo(run.institution.time_zone)
 
 
-def training_days(run: CourseRun) -> list[TrainingDay]:
-    """The course's days with aware times."""
-    tz = zone(run)
-
-    def aware(row: TrainingDayRow, at: time) -> datetime:
-        return datetime.combine(row.day, at, tz)
-
-    return [TrainingDay(row.day, aware(row, row.starts), aware(row, row.ends)) for row in run.days]
-
-
 def today_of(run: CourseRun, now: datetime) -> TrainingDay | None:
     """Today's training day in the institution's time zone, if there is one."""
     local = now.astimezone(zone(run)).date()
@@ -79,7 +72,10 @@ def check(
     if not codes.is_valid(secret, run.id, day.date, now, typed):
         limiter.wrong(run.id, login, now)
         raise Refused("wrong_code")
-    mark = marks_of(journal.events(session, run.id, subject=login), zone(run)).get(day.date, Mark())
+    mine = journal.events(session, run.id, subject=login)
+    if ends(mine) or frozen_decisions(mine):
+        raise Refused("left_already")
+    mark = marks_of(mine, zone(run)).get(day.date, Mark())
     if mark.check_out is not None:
         raise Refused("already_checked_out")
     kind = CHECKED_OUT if mark.check_in else CHECKED_IN
@@ -104,6 +100,7 @@ def correct(
         raise Refused("nothing_to_correct")
     if check_in and check_out and check_out <= check_in:
         raise Refused("out_before_in")
+    must_not_be_frozen(session, run.id, login)
     payload = {
         "day": day.isoformat(),
         "check_in": check_in.strftime("%H:%M") if check_in else None,

@@ -43,13 +43,38 @@ class Programme(Base):
     rules: Mapped[dict[str, Any]]
 
 
+class Region(Base):
+    """A region of a programme, with its code in the national system; codes drift between years, so they are data."""
+
+    __tablename__ = "region"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    area_code: Mapped[str | None] = mapped_column(default=None, doc="trngAreaCd")
+
+
 class Institution(Base):
     __tablename__ = "institution"
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
     title_ko: Mapped[str]
     title_en: Mapped[str]
-    region: Mapped[str]
+    region: Mapped[str] = mapped_column(doc="the id of a region")
     time_zone: Mapped[str] = mapped_column(default="Asia/Seoul")
+    outside_id: Mapped[str | None] = mapped_column(default=None, doc="instCd")
+
+
+class Course(Base):
+    """A course as it was approved; its runs are the rounds in which it is held."""
+
+    __tablename__ = "course"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    institution_id: Mapped[str] = mapped_column(ForeignKey("institution.id"))
+    title_ko: Mapped[str]
+    title_en: Mapped[str]
+    outside_id: Mapped[str | None] = mapped_column(default=None, doc="trprId")
+    ncs_code: Mapped[str | None] = mapped_column(default=None, doc="ncsCd")
+    occupation: Mapped[str] = mapped_column(default="", doc="the profession it trains for, such as video_content")
+    tuition_krw: Mapped[int] = mapped_column(default=0)
 
 
 class CourseRun(Base):
@@ -65,9 +90,17 @@ class CourseRun(Base):
     place: Mapped[str]
     starts_on: Mapped[dt.date]
     ends_on: Mapped[dt.date]
+    approved_id: Mapped[str | None] = mapped_column(ForeignKey("course.id"), default=None)
+    round: Mapped[int | None] = mapped_column(default=None, doc="trprDegr")
+    place_class: Mapped[str] = mapped_column(
+        String(20), default="capital", doc="of the main training place: capital, elsewhere, declining or live_remote"
+    )
+    hours: Mapped[int] = mapped_column(default=0, doc="training hours as approved; 0: those of the timetable")
+    approved: Mapped[Course | None] = relationship()
     programme: Mapped[Programme] = relationship()
     institution: Mapped[Institution] = relationship()
-    days: Mapped[list[TrainingDayRow]] = relationship(order_by="TrainingDayRow.day")
+    days: Mapped[list[TrainingDayRow]] = relationship(order_by="TrainingDayRow.day", cascade="all, delete-orphan")
+    closed: Mapped[list[ClosedDay]] = relationship(order_by="ClosedDay.day", cascade="all, delete-orphan")
     labs: Mapped[list[CourseLab]] = relationship(order_by="CourseLab.position")
     enrolments: Mapped[list[Enrolment]] = relationship(order_by="Enrolment.login")
 
@@ -80,6 +113,16 @@ class TrainingDayRow(Base):
     day: Mapped[dt.date] = mapped_column(primary_key=True)
     starts: Mapped[dt.time]
     ends: Mapped[dt.time]
+
+
+class ClosedDay(Base):
+    """A day on which the course was not held, so no training day: a holiday or a closure, and the day that makes up for it."""
+
+    __tablename__ = "closed_day"
+    course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), primary_key=True)
+    day: Mapped[dt.date] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    made_up_on: Mapped[dt.date | None] = mapped_column(default=None)
 
 
 class CourseLab(Base):
@@ -127,6 +170,7 @@ class Event(Base):
     __table_args__ = (
         UniqueConstraint("key", name="uq_event_key"),
         Index("ix_event_course_kind", "course_id", "kind"),
+        Index("ix_event_course_subject", "course_id", "subject"),
     )
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -157,3 +201,26 @@ class GradingTask(Base):
     lease_until: Mapped[dt.datetime | None]
     cause: Mapped[str] = mapped_column(String(200))
     settled_at: Mapped[dt.datetime | None]
+
+
+class Look(Base):
+    """A look at a person's record: who, when, from where, at whom, at what. Kept for a time, never chained."""
+
+    __tablename__ = "look"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(index=True)
+    who: Mapped[str] = mapped_column(String(60))
+    address: Mapped[str] = mapped_column(String(60), doc="the network address it came from")
+    what: Mapped[str] = mapped_column(String(80), doc="the page or the route, by its name")
+    course_id: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str] = mapped_column(String(60), index=True, doc="the learner, or empty for the whole course")
+
+
+class ColumnName(Base):
+    """What an institution calls a column of its files, as mapped once by hand."""
+
+    __tablename__ = "column_name"
+    institution_id: Mapped[str] = mapped_column(ForeignKey("institution.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True, doc="roster, timetable or attendance")
+    heading: Mapped[str] = mapped_column(String(120), primary_key=True)
+    field: Mapped[str] = mapped_column(String(40))

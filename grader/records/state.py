@@ -12,13 +12,18 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from grader.attendance import CourseAttendance, DayVerdict, judge_course
-from grader.completion import Decision, LabWork, decide
+from grader.attendance import CourseAttendance, DayVerdict, TrainingDay, judge_course
+from grader.completion import Decision, LabWork, Outcome, decide
 from grader.deadlines import Lateness, taken_off
 from grader.records import journal, work
-from grader.records.attend import marks_of, training_days, zone
+from grader.records.attend import marks_of, zone
 from grader.records.deadlines import Deadline, Deadlines
+from grader.records.enrolments import ends
+from grader.records.exemptions import exemptions
+from grader.records.frozen import Frozen, frozen_decisions
 from grader.records.models import CourseLab, CourseRun, Event
+from grader.records.programmes import rules_of
+from grader.records.timetable import training_days
 from grader.records.work import Receipt
 from grader.rules import Rules
 from labs.texts import Text, UserError
@@ -42,6 +47,8 @@ class LabState:
     late: Mapping[str, Lateness]
     #: The deadline events that the latest submission's verdict rests on.
     moved: tuple[str, ...]
+    #: The event that exempts this learner.
+    exemption: Event | None = None
 
     @property
     def title(self) -> Text:
@@ -113,6 +120,20 @@ class LearnerState:
     attendance: CourseAttendance
     labs: tuple[LabState, ...]
     decision: Decision
+    #: How the enrolment ended, where it did.
+    left: Event | None = None
+    #: The decision as a person froze it; it stands, whatever is computed since.
+    frozen: Frozen | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that stands: the frozen one, else as computed now."""
+        return self.frozen.outcome if self.frozen else self.decision.outcome
+
+    @property
+    def differs(self) -> bool:
+        """Whether what is computed now is no longer what was frozen."""
+        return self.frozen is not None and self.frozen.outcome != self.decision.outcome
 
     def day(self, today: datetime) -> DayVerdict | None:
         """Today's verdict, where today (aware, local) is a training day."""
@@ -126,6 +147,8 @@ class CourseState:
     run: CourseRun
     learners: tuple[LearnerState, ...]
     deadlines: Deadlines
+    rules: Rules
+    days: tuple[TrainingDay, ...]
 
 
 def find_course(session: Session, course: str) -> CourseRun:
@@ -139,17 +162,24 @@ def find_course(session: Session, course: str) -> CourseRun:
 def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
     """Everybody in a course run, as known at a moment."""
     run = find_course(session, course)
-    events = [event for event in journal.events(session, course) if event.at <= as_of]
-    releases = {event.payload["lab"]: event for event in events if event.kind == work.RELEASED}
-    deadlines = Deadlines(events)
+    everything = journal.events(session, course)
+    events = [event for event in everything if event.at <= as_of]
+    facts = _Facts(
+        run=run,
+        rules=rules_of(session, run, as_of),
+        days=tuple(training_days(run, everything, as_of)),
+        releases={event.payload["lab"]: event for event in events if event.kind == work.RELEASED},
+        deadlines=Deadlines(events),
+        ends=ends(events),
+        exemptions=exemptions(events),
+        frozen=frozen_decisions(events),
+        as_of=as_of,
+    )
     by_learner: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_learner[event.subject].append(event)
-    learners = tuple(
-        _learner(run, enrolment.login, enrolment.person.name, by_learner[enrolment.login], releases, deadlines, as_of)
-        for enrolment in run.enrolments
-    )
-    return CourseState(run, learners, deadlines)
+    learners = tuple(_learner(facts, row.login, row.person.name, by_learner[row.login]) for row in run.enrolments)
+    return CourseState(run, learners, facts.deadlines, facts.rules, facts.days)
 
 
 def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
@@ -157,20 +187,33 @@ def learner_state(session: Session, course: str, login: str, as_of: datetime) ->
     return next((learner for learner in course_state(session, course, as_of).learners if learner.login == login), None)
 
 
-def _learner(
-    run: CourseRun, login: str, name: str, events: list[Event], releases: dict[str, Event], deadlines: Deadlines,
-    as_of: datetime,
-) -> LearnerState:  # fmt: skip
-    rules = Rules.model_validate(run.programme.rules)
+@dataclass(frozen=True)
+class _Facts:
+    """What is the same for every learner of a run, as known at a moment."""
+
+    run: CourseRun
+    rules: Rules
+    days: tuple[TrainingDay, ...]
+    releases: Mapping[str, Event]
+    deadlines: Deadlines
+    ends: Mapping[str, Event]
+    exemptions: Mapping[tuple[str, str], Event]
+    frozen: Mapping[str, Frozen]
+    as_of: datetime
+
+
+def _learner(facts: _Facts, login: str, name: str, events: list[Event]) -> LearnerState:
+    run, tz = facts.run, zone(facts.run)
     period = (run.starts_on, run.ends_on)
-    attendance = judge_course(training_days(run), marks_of(events, zone(run)), rules, as_of, period)
-    labs = tuple(_lab(row, login, releases.get(row.lab_id), events, deadlines) for row in run.labs)
+    attendance = judge_course(facts.days, marks_of(events, tz), facts.rules, facts.as_of, period)
+    labs = tuple(_lab(facts, row, login, events) for row in run.labs)
     required = [state.as_work() for state in labs if state.lab.required]
-    over = as_of.astimezone(zone(run)).date() > run.ends_on
-    return LearnerState(login, name, attendance, labs, decide(attendance, required, course_over=over))
+    over = facts.as_of.astimezone(tz).date() > run.ends_on
+    decision = decide(attendance, required, course_over=over)
+    return LearnerState(login, name, attendance, labs, decision, facts.ends.get(login), facts.frozen.get(login))
 
 
-def _lab(row: CourseLab, login: str, release: Event | None, events: list[Event], deadlines: Deadlines) -> LabState:
+def _lab(facts: _Facts, row: CourseLab, login: str, events: list[Event]) -> LabState:
     """The latest attempt counts: its grade and feedback, not those of an earlier one."""
     mine = [event for event in events if event.payload.get("lab") == row.lab_id]
     receipts = tuple(work.receipt_of(event) for event in mine if event.kind == work.RECEIVED)
@@ -178,6 +221,15 @@ def _lab(row: CourseLab, login: str, release: Event | None, events: list[Event],
     of_latest = [event for event in mine if event.payload.get("submission") == latest]
     grade = next((event for event in reversed(of_latest) if event.kind == work.GRADED), None)
     feedback = next((event for event in reversed(of_latest) if event.kind == work.FEEDBACK), None)
-    late = {receipt.id: deadlines.lateness(receipt) for receipt in receipts}
-    moved = deadlines.rests_on(receipts[-1]) if receipts else ()
-    return LabState(row, release, receipts, grade, feedback, deadlines.of(row.lab_id, login), late, moved)
+    deadlines = facts.deadlines
+    return LabState(
+        row,
+        facts.releases.get(row.lab_id),
+        receipts,
+        grade,
+        feedback,
+        deadlines.of(row.lab_id, login),
+        late={receipt.id: deadlines.lateness(receipt) for receipt in receipts},
+        moved=deadlines.rests_on(receipts[-1]) if receipts else (),
+        exemption=facts.exemptions.get((login, row.lab_id)),
+    )

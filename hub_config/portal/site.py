@@ -29,7 +29,7 @@ from grader.records.blobs import BlobStore
 from grader.records.db import reading
 from grader.records.models import CourseLab, CourseRun, Institution
 from grader.records.work import UnknownWork
-from grader.roles import Caller, Forbidden
+from grader.roles import Caller
 from hub_config.portal import i18n
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
@@ -275,11 +275,7 @@ def as_instructor(visit: Visit, course: str) -> None:
 
 def as_office(visit: Visit, institution: str) -> None:
     """Go on for the office of the institution."""
-    if not visit.who.is_office(institution):
-        raise Forbidden(
-            f"{institution} 기관의 담당자만 볼 수 있습니다.",
-            f"{visit.who.name} does not belong to the office of {institution}",
-        )
+    visit.who.must_be_office(institution)
 
 
 def lab_row(visit: Visit, lab: str) -> CourseLab:
