@@ -34,6 +34,7 @@ from hub_config.portal import (
     live,
     logs,
     office,
+    people,
     server,
     similar,
 )
@@ -59,6 +60,7 @@ ROUTERS = (
     live.router,
     logs.router,
     similar.router,
+    people.router,
     office.router,
     ai_of_learner.router,
     ai_of_class.router,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from grader.records import attend, journal, work
+from grader.records import attend, enrolments, exemptions, frozen, journal, timetable, work
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.deadlines import CHANGES
@@ -27,6 +28,16 @@ KINDS = {
     work.RECEIVED: N_("Handed in"),
     work.GRADED: N_("Grade recorded"),
     work.FEEDBACK: N_("Feedback released"),
+    timetable.TIMETABLE_SET: N_("Timetable set"),
+    enrolments.OPENED: N_("Enrolled"),
+    enrolments.ENDED: N_("Left the course"),
+    enrolments.END_WITHDRAWN: N_("Leaving taken back"),
+    exemptions.EXEMPTED: N_("Exempted from a lab"),
+    exemptions.EXEMPTION_WITHDRAWN: N_("Exemption taken back"),
+    exemptions.FLAGGED: N_("Allowance flag set"),
+    exemptions.FLAG_CLEARED: N_("Allowance flag cleared"),
+    frozen.FROZEN: N_("Decision frozen"),
+    frozen.REOPENED: N_("Decision opened again"),
     **CHANGES,
 }
 
@@ -43,7 +54,12 @@ class Line:
 
     @property
     def outcomes(self) -> Counter[str]:
-        return Counter(learner.decision.outcome for learner in self.state.learners)
+        return Counter(learner.outcome for learner in self.state.learners)
+
+    @property
+    def open(self) -> int:
+        """How many decisions are not frozen yet."""
+        return sum(learner.frozen is None for learner in self.state.learners)
 
 
 @router.get("/office/{institution}")
@@ -61,19 +77,26 @@ def office(visit: SignedIn, institution: str) -> HTMLResponse:
 
 
 @router.get("/office/{institution}/{course}")
-def decisions(visit: SignedIn, institution: str, course: str) -> HTMLResponse:
+def decisions(visit: SignedIn, institution: str, course: str, done: str = "") -> HTMLResponse:
     """Each learner's decision, its requirements, and the events they rest on."""
     as_office(visit, institution)
     with visit.records() as session:
-        visit.run = find_course(session, course)
-        if visit.run.institution_id != institution:
-            raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
+        visit.run = run_of(session, institution, course)
         state = course_state(session, course, visit.now)
         events = {event.id: event for event in journal.events(session, course)}
         return visit.page(
             "decisions.html", line=Line(state), broken=journal.verify(session),
             told=lambda ids: _told(ids, events), kinds=KINDS, institution=institution,
+            hows=enrolments.HOW_TEXT, said=visit.t(N_("The decisions are frozen.")) if done == "frozen" else "",
         )  # fmt: skip
+
+
+def run_of(session: Session, institution: str, course: str) -> CourseRun:
+    """A course run of the institution; UnknownCourse where it is another's."""
+    run = find_course(session, course)
+    if run.institution_id != institution:
+        raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
+    return run
 
 
 def _told(ids: Sequence[str], events: dict[str, Event]) -> list[Event]:

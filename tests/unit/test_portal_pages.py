@@ -45,6 +45,7 @@ WHO_MAY = [
     (f"{CLASS}/labs/rough-cut/similar", {"teacher", "both"}),
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
+    (f"{OFFICE}/{COURSE}/people/mina", {"office", "both"}),
     (f"{LEARN}/ai", {"mina", "eve"}),
     (f"{LEARN}/ai/receipts.csv", {"mina", "eve"}),
     (f"{LEARN}/ai/{CALL}", {"mina"}),
