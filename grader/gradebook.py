@@ -48,6 +48,15 @@ def open_book(course_root: Path) -> Iterator[Any]:
         yield book
 
 
+def forget_student(course_root: Path, login: str) -> None:
+    """Take a learner and their scores out of a course's gradebook; nothing where there is no such gradebook or learner."""
+    if not (course_root / "gradebook.db").is_file():
+        return
+    with open_book(course_root) as book:
+        if any(student.id == login for student in book.students):
+            book.remove_student(login)
+
+
 def waiting_by_learner(book: Any, lab: str) -> Counter[str]:
     """How many criteria of each graded learner wait for a person; 0 where none does."""
     query = (

@@ -270,6 +270,31 @@ def _verify_receipts(settings: Settings, anchors: Sequence[Anchor]) -> str | Non
     return verify(settings.receipts_path, [(anchor.number, anchor.hash) for anchor in anchors])
 
 
+@main.command(
+    help="보관 기간이 지난 자료를 보이고, --apply로 지웁니다 / what is older than it may be; --apply deletes it."
+)
+@click.option("--apply", "apply_", is_flag=True, help="지우기 / delete what was named")
+def retention(apply_: bool) -> None:
+    from datetime import UTC, datetime
+
+    from hub_config.retention import carry_out, find
+
+    settings, now = in_force(), datetime.now(UTC)
+    found = find(settings, now)
+    say(f"열람 기록 {found.looks}건({found.looks_before.date()} 이전), 훈련생 {len(found.people)}명",
+        f"{found.looks} looks (before {found.looks_before.date()}), {len(found.people)} learners")  # fmt: skip
+    for login in found.people:
+        click.echo(f"  {login}")
+    if not apply_:
+        say(
+            "지우려면 --apply를 붙여 다시 실행하세요. 되돌릴 수 없습니다.",
+            "To delete, run it again with --apply. It cannot be undone.",
+        )
+        return
+    for login in carry_out(settings, found, actor="operator", now=now):
+        click.echo(f"✔ {login}")
+
+
 @main.command(help="이 장비에서 무엇이 되고 안 되는지 / what works on this machine, and what does not.")
 def doctor() -> None:
     from hub_config.doctor import examine

@@ -88,6 +88,12 @@ class Settings(BaseModel):
     ai_content_days: int = Field(
         default=365, ge=1, description="Days until the prompts and answers of receipts are deleted; the receipts stay."
     )
+    keep_records_years: int = Field(
+        default=5, ge=1, description="Years after a learner's last course run until name and work may be deleted."
+    )
+    keep_looks_years: int = Field(
+        default=2, ge=1, description="Years until the notes of who looked at whose record may be deleted."
+    )
     max_upload_mb: int = Field(default=150, ge=1, description="The largest submission, all files together.")
     grading_workers: int | None = Field(default=None, ge=1, description="Submissions checked at once; default: cores.")
 

@@ -74,7 +74,7 @@ def checked_path(name: str) -> str:
 
 
 class BlobStore:
-    """A folder of blobs, written once and never changed."""
+    """A folder of blobs, written once and never changed; deleted only when their time is over."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -106,6 +106,10 @@ class BlobStore:
         if not file.is_file():
             raise FileNotFoundError(f"no blob {sha256}")
         return file
+
+    def forget(self, sha256: str) -> None:
+        """Delete a blob whose time is over; nothing where there is none."""
+        self._file(sha256).unlink(missing_ok=True)
 
     def _file(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256

@@ -35,6 +35,7 @@ from hub_config.portal import (
     logs,
     office,
     people,
+    privacy,
     server,
     similar,
 )
@@ -61,6 +62,7 @@ ROUTERS = (
     logs.router,
     similar.router,
     people.router,
+    privacy.router,
     office.router,
     ai_of_learner.router,
     ai_of_class.router,

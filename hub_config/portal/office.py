@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from grader.records import attend, enrolments, exemptions, frozen, journal, timetable, work
+from grader.records import attend, enrolments, exemptions, frozen, journal, retention, timetable, work
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.deadlines import CHANGES
@@ -38,6 +38,7 @@ KINDS = {
     exemptions.FLAG_CLEARED: N_("Allowance flag cleared"),
     frozen.FROZEN: N_("Decision frozen"),
     frozen.REOPENED: N_("Decision opened again"),
+    retention.ANONYMISED: N_("Name deleted at the end of the retention period"),
     **CHANGES,
 }
 

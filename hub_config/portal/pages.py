@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from grader.records.state import UnknownCourse
 from grader.records.work import UnknownWork
 from grader.roles import Forbidden
+from hub_config.portal import looking
 from hub_config.portal.i18n import N_
 from hub_config.portal.site import NotSignedIn, PageError, Site, Visit, visitor
 from labs.texts import UserError
@@ -50,11 +51,20 @@ class PageRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 _refuse_large(request)
-                return await handler(request)
+                response = await handler(request)
+                if request.method == "GET" and response.status_code == 200:
+                    await run_in_threadpool(looking.note, request, _address(request, self.path))
             except (NotSignedIn, PageError, UserError, httpx.HTTPError, RequestValidationError) as error:
                 return await run_in_threadpool(answer, request, error)
+            return response
 
         return handle
+
+
+def _address(request: Request, path: str) -> str:
+    """A route's address below the portal's own."""
+    site: Site = request.app.state.portal
+    return f"/{path.lstrip('/')}".removeprefix(site.settings.prefix.rstrip("/")).lstrip("/")
 
 
 def _refuse_large(request: Request) -> None:

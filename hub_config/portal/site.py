@@ -35,6 +35,7 @@ from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
 from hub_config.portal.i18n import N_, Words
+from hub_config.portal.lately import Lately
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.places import Place, places
 from hub_config.portal.runs import RunBoard
@@ -79,6 +80,7 @@ class Site:
     runs: RunBoard = field(default_factory=RunBoard)
     listeners: Listeners = field(default_factory=Listeners)
     limiter: GuessLimiter = field(default_factory=GuessLimiter)
+    lately: Lately = field(default_factory=Lately)
     #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
     #: which would have none left to take it when a whole class hands in at once.
     waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MOST_WAITING))

@@ -46,6 +46,10 @@ WHO_MAY = [
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
     (f"{OFFICE}/{COURSE}/people/mina", {"office", "both"}),
+    (f"{OFFICE}/{COURSE}/people/mina/all.zip", {"office", "both"}),
+    (f"{OFFICE}/journal/looks", {"office", "both"}),
+    (f"{LEARN}/data", {"mina", "eve"}),
+    (f"{LEARN}/data/all.zip", {"mina", "eve"}),
     (f"{LEARN}/ai", {"mina", "eve"}),
     (f"{LEARN}/ai/receipts.csv", {"mina", "eve"}),
     (f"{LEARN}/ai/{CALL}", {"mina"}),
@@ -60,7 +64,7 @@ WHO_MAY = [
     (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
 ]
 #: What a browser gets that is no page.
-NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/")
+NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/", ".zip")
 
 
 @pytest.fixture

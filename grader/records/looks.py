@@ -1,0 +1,40 @@
+"""Looks at people's records: who, when, from where, whom, what. The rule: a look is written before what was asked for is given."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from grader.records.models import Enrolment, Look
+
+
+def note(session: Session, *, who: str, address: str, what: str, course: str, subject: str, now: datetime) -> None:
+    """Write a look at a learner's record, or at those of a whole course where no learner is named."""
+    look = Look(at=now, who=who[:60], address=address[:60], what=what[:80], course_id=course[:60], subject=subject[:60])
+    session.add(look)
+
+
+def looks_at(session: Session, login: str, *, limit: int = 500) -> list[Look]:
+    """The looks at a learner's record, and at the courses that they are in; newest first."""
+    courses = select(Enrolment.course_id).where(Enrolment.login == login)
+    whole_course = (Look.subject == "") & Look.course_id.in_(courses)
+    query = select(Look).where(or_(Look.subject == login, whole_course), Look.who != login)
+    return list(session.scalars(query.order_by(Look.id.desc()).limit(limit)))
+
+
+def looks_in(session: Session, courses: list[str], *, limit: int = 500) -> list[Look]:
+    """The looks at records of some courses; newest first."""
+    query = select(Look).where(Look.course_id.in_(courses)).order_by(Look.id.desc()).limit(limit)
+    return list(session.scalars(query))
+
+
+def older_than(session: Session, moment: datetime) -> int:
+    """How many looks came before a moment."""
+    return session.scalar(select(func.count()).select_from(Look).where(Look.at < moment)) or 0
+
+
+def forget(session: Session, before: datetime) -> None:
+    """Delete the looks that came before a moment."""
+    session.execute(delete(Look).where(Look.at < before))

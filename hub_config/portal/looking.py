@@ -1,0 +1,66 @@
+"""Writes down who looks at whose record. The rule: every page of a course is such a look, but for those named here."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+
+from grader.records import looks, work
+from grader.records.db import writing
+from grader.records.work import UnknownWork
+from hub_config.portal.i18n import N_
+from hub_config.portal.site import Visit
+
+#: Pages on which nobody's record stands, by their routes.
+NOBODYS = frozenset((
+    "office/{institution}",
+    "class/{course}/code", "class/{course}/code/live", "class/{course}/assignments", "class/{course}/ai/switch",
+    "class/{course}/labs/{lab}/run", "class/{course}/labs/{lab}/run/events",
+))  # fmt: skip
+#: What people call the pages, the longest beginning first.
+CALLED = (
+    ("class/{course}/labs/{lab}/desk", N_("Review desk")),
+    ("class/{course}/labs/{lab}/log", N_("Grading log")),
+    ("class/{course}/labs/{lab}", N_("Submissions of a lab")),
+    ("class/{course}/ai", N_("AI use of the class")),
+    ("class/{course}", N_("Class roster")),
+    ("office/{institution}/ai", N_("AI use of the institution")),
+    ("office/{institution}/{course}/people/{login}", N_("Record of a learner")),
+    ("office/{institution}/{course}", N_("Completion decisions")),
+    ("learn/{course}/receipts", N_("Receipt of a submission")),
+    ("learn/{course}/feedback", N_("Feedback")),
+)
+
+
+def note(request: Request, route: str) -> None:
+    """Write down that the caller looks at a course's page, unless it shows their own record alone."""
+    visit = getattr(request.state, "visit", None)
+    params = request.path_params
+    if not isinstance(visit, Visit) or visit.caller is None or route in NOBODYS:
+        return
+    course = params.get("course") or request.query_params.get("course", "")
+    if not course and "institution" not in params:
+        return
+    if route.startswith("learn/") and visit.caller.is_learner(course):
+        return
+    who, address = visit.caller.name, request.client.host if request.client else ""
+    subject = params.get("login") or params.get("learner") or request.query_params.get("learner", "")
+    if not visit.site.lately.is_new((who, address, route, *map(str, params.values()), subject), visit.now):
+        return
+    with writing(visit.site.engine) as session:
+        subject = subject or _owner(session, course, params.get("submission", ""))
+        looks.note(session, who=who, address=address, what=route, course=course or params["institution"],
+                   subject=subject, now=visit.now)  # fmt: skip
+
+
+def called(what: str) -> str:
+    """What people call a page, by its route: a message of the catalogue, or the route itself."""
+    return next((name for start, name in CALLED if what.startswith(start)), what)
+
+
+def _owner(session: Session, course: str, submission: str) -> str:
+    """Whose submission it is; nobody's where there is none."""
+    try:
+        return work.find_submission(session, course, submission).learner if submission else ""
+    except UnknownWork:
+        return ""
