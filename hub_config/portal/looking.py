@@ -24,6 +24,7 @@ CALLED = (
     ("class/{course}/labs/{lab}", N_("Submissions of a lab")),
     ("class/{course}/ai", N_("AI use of the class")),
     ("class/{course}", N_("Class roster")),
+    ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),
     ("office/{institution}/{course}/people/{login}", N_("Record of a learner")),
     ("office/{institution}/{course}", N_("Completion decisions")),
