@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -20,12 +21,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.deadlines import Lateness, NotTaken
 from grader.feedback import Feedback
+from grader.office_api import REFUSALS, add_office_routes
 from grader.own.marks import must_hide_nothing
 from grader.own.terms import BadTerms, OwnTerms
 from grader.records import anchors, deadlines, journal, queue, work
 from grader.records.anchors import Anchor, BadAnchor
+from grader.records.attend import Refused
 from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
 from grader.records.db import reading, writing
+from grader.records.decisions import NotYet
+from grader.records.enrolments import BadEnrolment
+from grader.records.exemptions import NoReason
+from grader.records.frozen import IsFrozen
 from grader.records.state import UnknownCourse, find_course
 from grader.records.work import GradeReport, Receipt, UnknownWork
 from grader.roles import Caller, Forbidden, HubIdentity
@@ -39,6 +46,10 @@ STATUS: dict[type[UserError], int] = {
     BadTerms: 422,
     BadAnchor: 409,
     NotTaken: 409,
+    IsFrozen: 409,
+    NotYet: 409,
+    BadEnrolment: 422,
+    NoReason: 422,
 }
 
 
@@ -60,6 +71,8 @@ def add_errors_and_limits(app: FastAPI, *, max_upload_bytes: int) -> None:
     """Give an application the API's error answers and the limit of an upload's size."""
     app.add_middleware(LimitBody, max_bytes=max_upload_bytes)
     app.add_exception_handler(UserError, _answer_error)
+    app.add_exception_handler(Refused, _answer_refusal)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
 
 
 async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
@@ -68,9 +81,24 @@ async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": error.text.en, "ko": error.text.ko, "en": error.text.en}, status)
 
 
+async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    """A refusal of attendance, by its short name."""
+    return JSONResponse({"detail": str(error), "ko": "", "en": str(error).replace("_", " ")}, 422)
+
+
+async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    """The first field that is wrong, and what would be right."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this type only)
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return JSONResponse(
+        {"detail": f"{where}: {first['msg']}", "ko": f"{where}: 값을 고치세요.", "en": first["msg"]}, 422
+    )
+
+
 def make_router(records: Records) -> APIRouter:
     """Build the routes over the records."""
-    router = APIRouter(tags=["records"])
+    router = APIRouter(responses=REFUSALS)
 
     def caller(authorization: Annotated[str, Header()] = "") -> Caller:
         scheme, _, token = authorization.partition(" ")
@@ -191,7 +219,12 @@ def make_router(records: Records) -> APIRouter:
         results: Annotated[UploadFile, File()],
     ) -> dict[str, str]:
         who.must_be_instructor(course)
-        Feedback.model_validate_json(results.file.read())
+        try:
+            Feedback.model_validate_json(results.file.read())
+        except ValidationError as error:
+            first = error.errors()[0]
+            said = f"results: {'.'.join(map(str, first['loc']))} {first['msg']}"
+            raise BadUpload(f"피드백을 읽을 수 없습니다. {said}", f"the feedback cannot be read: {said}") from None
         results.file.seek(0)
         stored = [records.blobs.put(upload.file, name) for upload, name in ((page, "page"), (results, "results"))]
         with writing(records.engine) as session:
@@ -221,6 +254,8 @@ def make_router(records: Records) -> APIRouter:
         who.must_be_gateway()
         with writing(records.engine) as session:
             return {"event": anchors.add(session, head, who.name).id}
+
+    add_office_routes(router, records, caller)
 
     def _visible(course: str, submission: str, who: Caller) -> Receipt:
         """A submission that the caller may see: their own, or any for an instructor; else as if it were not there."""

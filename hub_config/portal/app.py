@@ -83,7 +83,10 @@ def create_app(
     """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests."""
     hub, gateway = Hub(settings, transport), Gateway(settings.gateway_url, transport)
     site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()))
-    app = FastAPI(title="Practicum", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    app = FastAPI(
+        title="Practicum", version=API.removeprefix("api/"), docs_url=None, redoc_url=None, lifespan=_lifespan,
+        openapi_url=f"{settings.prefix}{API}/openapi.json",
+    )  # fmt: skip
     app.state.portal = site
     for router in ROUTERS:
         app.include_router(router, prefix=settings.prefix.rstrip("/"))

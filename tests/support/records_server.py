@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import uvicorn
@@ -22,6 +23,7 @@ PEOPLE = {
     "token-ann": Caller("ann", groups=frozenset({f"nbgrader-{COURSE}"})),
     "token-bob": Caller("bob", groups=frozenset({f"nbgrader-{COURSE}"})),
     "token-eve": Caller("eve", groups=frozenset({f"formgrade-{COURSE}"})),
+    "token-ida": Caller("ida", groups=frozenset({"institution-inst"})),
     "token-zoe": Caller("zoe", groups=frozenset({"nbgrader-other"})),
     "token-grader": Caller("grader", kind="service"),
 }
@@ -38,10 +40,10 @@ class KnownPeople(HubIdentity):
         return PEOPLE.get(token)
 
 
-def make_app(engine: Engine, blobs: Path, prefix: str = "/api/v1") -> FastAPI:
+def make_app(engine: Engine, blobs: Path, prefix: str = "/api/v1", now: datetime = MONDAY_TEN) -> FastAPI:
     """The service as the product mounts it."""
     app = FastAPI()
-    records = Records(engine, BlobStore(blobs), KnownPeople(), now=lambda: MONDAY_TEN)
+    records = Records(engine, BlobStore(blobs), KnownPeople(), now=lambda: now)
     app.include_router(make_router(records), prefix=prefix)
     add_errors_and_limits(app, max_upload_bytes=MAX_UPLOAD)
     return app
