@@ -117,8 +117,10 @@ def _next_lab(visit: Visit, state: LearnerState) -> LabState | None:
 def progress(visit: Visit, state: LearnerState) -> str:
     """One sentence: what is still to do until completion."""
     outcome = state.decision.outcome
-    if outcome == "completed":
+    if state.decision.completes:
         return visit.t(N_("You meet every requirement for completion."))
+    if outcome in ("dropout", "dismissed"):
+        return visit.t(N_("Your enrolment in this course has ended. Your institution can tell you more."))
     if outcome == "out_of_reach":
         return visit.t(N_("The attendance requirement can no longer be met. Talk to your institution."))
     if outcome == "not_completed":

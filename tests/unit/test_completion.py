@@ -55,5 +55,5 @@ def test_while_it_can_still_be_reached_the_decision_is_open() -> None:
 def test_each_requirement_says_what_was_asked_and_found() -> None:
     decision = decide(attendance(2), [lab(final=False)], course_over=True)
     found = {requirement.id: (requirement.met, requirement.found.ko) for requirement in decision.requirements}
-    assert found["attendance"] == (False, "인정 2일 / 필요 4일, 남은 훈련일로 채울 수 없음")
+    assert found["attendance"] == (False, "인정 2일 / 필요 4일, 2026-07-09부터 남은 훈련일로 채울 수 없음")
     assert found["lab:rough-cut"] == (False, "60 / 100점, 강사 채점 전")

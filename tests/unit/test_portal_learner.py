@@ -103,6 +103,7 @@ def test_progress_says_what_is_left(world: World) -> None:
     assert "통과할 실습 2개 남음, 앞으로 결석 가능 1일" in browser.get(PREFIX + LEARN).text
     assert "2 more labs to pass, at most 1 more absence<" in english.get(PREFIX + LEARN).text
     assert "남은 훈련일로는 출석 요건을 채울 수 없습니다." in world.browser("jun").get(PREFIX + LEARN).text
+    world.now += timedelta(days=2)
     for offset in (2, 3):
         world.attended("mina", FIRST + timedelta(days=offset))
     for lab in ("rough-cut", "captions"):
