@@ -132,7 +132,7 @@ def _rate(unit: UnitAttendance, rules: Rules) -> tuple[Text, ...]:
     if unit.passes(percent):
         return ()
     ahead_ko = f", 남은 훈련일 {unit.days_ahead}일" if unit.days_ahead else ""
-    ahead_en = f", {unit.days_ahead} days still ahead" if unit.days_ahead else ""
+    ahead_en = f", {unit.days_ahead} still ahead" if unit.days_ahead else ""
     return (
         Text(
             ko=f"단위기간 출석률 {percent}% 미달: 훈련일 {unit.days}일 중 인정 {unit.credited}일{ahead_ko}",
@@ -174,7 +174,7 @@ def _paid(part: Literal["incentive", "special"], said: Text, days: int, terms: D
     amount = min(full, terms.cap_krw)
     return Part(part, amount, Text(
         ko=f"{said.ko}: {days}일 × {terms.daily_krw:,}원 = {full:,}원, 한도 {terms.cap_krw:,}원 → 예상액 {amount:,}원",
-        en=f"{said.en}: {days} days × {terms.daily_krw:,} won = {full:,} won, "
+        en=f"{said.en}: {days} day{'s' * (days != 1)} × {terms.daily_krw:,} won = {full:,} won, "
            f"cap {terms.cap_krw:,} won → estimate {amount:,} won",
     ))  # fmt: skip
 

@@ -139,7 +139,7 @@ def _attendance(attendance: CourseAttendance) -> Requirement:
     if not attendance.passes:
         left, since = attendance.absences_left, attendance.out_of_reach_since
         found_ko += f", {since}부터 남은 훈련일로 채울 수 없음" if since else f", 앞으로 결석 가능 {left}일"
-        found_en += f", out of reach since {since}" if since else f", at most {left} more absences"
+        found_en += f", out of reach since {since}" if since else f", at most {left} more absence{'s' * (left != 1)}"
     return Requirement(
         "attendance",
         attendance.passes,

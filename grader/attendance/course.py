@@ -66,7 +66,7 @@ class CourseAttendance:
         if since is None:
             return Text(
                 ko=f"아직 채울 수 있습니다. 앞으로 결석 가능 {left}일",
-                en=f"can still be reached: at most {left} more absences",
+                en=f"can still be reached: at most {left} more absence{'s' * (left != 1)}",
             )
         return Text(ko=f"{since}부터 남은 훈련일로 채울 수 없습니다.", en=f"can no longer be reached since {since}")
 

@@ -39,7 +39,7 @@ class Excuses:
             if cap is not None and used >= cap:
                 return Text(
                     ko=f"'{known.title.ko}' 인정 한도({of_ko} {cap}일)를 넘어 인정하지 않습니다.",
-                    en=f"'{known.title.en}' is credited for at most {cap} days in {of_en}",
+                    en=f"'{known.title.en}' is credited for at most {cap} day{'s' * (cap != 1)} in {of_en}",
                 )
         return None
 

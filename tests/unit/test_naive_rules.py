@@ -53,7 +53,14 @@ class History:
 
 
 def a_rules(dice: random.Random) -> Rules:
-    allowance = {"special": {"paid_days": dice.choice(["credited", "attended_only"])}}
+    places = {
+        place: {"daily_krw": dice.choice([5_000, 10_000]), "cap_krw": dice.choice([15_000, 100_000])}
+        for place in PLACES
+    }
+    allowance = {
+        "incentive": {"long_day": {"daily_krw": 10_000, "cap_krw": dice.choice([30_000, 200_000])}},
+        "special": {"paid_days": dice.choice(["credited", "attended_only"]), "places": places},
+    }
     return Rules(
         attendance_percent=dice.choice([80, 80, 80, 0, 1, 50, 75, 90, 100]),
         absent_below_percent=dice.choice([50, 50, 50, 0, 33, 80, 100]),
@@ -85,6 +92,8 @@ def a_mark(dice: random.Random, day: TrainingDay, rules: Rules) -> Mark:
         return (day.starts + timedelta(minutes=minute, seconds=dice.choice([0, 0, 59]))).astimezone(UTC)
 
     grace = rules.grace_minutes
+    if dice.random() < 0.15:  # every event of a day
+        return Mark(at(grace + 1), at(length - grace - 1), ((at(grace + 2), at(grace + 3)),))
     came = dice.choice(
         [0, 0, -30, grace, grace + 1, length - length * rules.absent_below_percent // 100, dice.randint(-5, length + 5)]
     )
