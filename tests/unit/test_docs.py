@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from grader.records import journal
 from grader.records.db import writing
-from grader.rules import Rules
+from grader.rules import ExcuseKind, Rules, SelfPayBand
 from hub_config.cli import main
 from hub_config.seed import accounts
 from hub_config.settings import Settings
@@ -148,10 +148,48 @@ def test_every_field_of_a_lab_is_documented_and_no_other() -> None:
         assert f"`{name}`" in read("docs/reference/lab.md"), name
 
 
-def test_every_rule_of_a_programme_is_documented_with_its_default() -> None:
+def rule_settings(rules: BaseModel, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every setting of a programme by its path, with its default."""
+    for name in type(rules).model_fields:
+        value = getattr(rules, name)
+        if isinstance(value, BaseModel):
+            yield from rule_settings(value, f"{path}{name}.")
+        else:
+            yield path + name, value
+
+
+def test_every_rule_of_a_programme_is_documented_with_its_default_and_no_other() -> None:
     text = read("docs/explanation/attendance.md")
-    for name, field in Rules.model_fields.items():
-        assert re.search(rf"\| `{name}` \| `?{field.default}`? \|", text), name
+    table = text.partition("| Rule |")[2].partition("\n\n")[0]
+    known = dict(rule_settings(Rules()))
+    assert rows(table) == set(known)
+    for name, default in known.items():
+        told = "above|below" if isinstance(default, tuple) else re.escape(str(default))
+        assert re.search(rf"\| `{name}` \| `?(?:{told})`? \|", table), name
+
+
+def test_every_excuse_and_every_band_of_self_pay_is_documented_with_its_numbers() -> None:
+    text = read("docs/explanation/attendance.md")
+    table = text.partition("| Kind |")[2].partition("\n\n")[0]
+    assert rows(table) == {kind.id for kind in Rules().excuses}
+    for kind in Rules().excuses:
+        caps = [cap for cap in (kind.max_days, kind.max_percent_of_days, kind.max_days_per_unit) if cap is not None]
+        assert re.search(rf"\| `{kind.id}` \| {kind.title.ko} \| {caps[0]} (?:day|%)", table), kind.id
+    for band in Rules().self_pay:
+        limit = "above" if band.up_to_krw is None else f"{band.up_to_krw:,}"
+        share = f"{band.percent} %" if band.percent is not None else f"{band.amount_krw:,}"
+        assert f"| {limit} | {share} |" in text
+
+
+def test_every_setting_of_a_programme_says_what_it_is() -> None:
+    def nameless(model: type[BaseModel]) -> list[str]:
+        kinds = [(name, field.annotation, field.description) for name, field in model.model_fields.items()]
+        inner = [kind for _, kind, _ in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        return [name for name, _, told in kinds if not told] + [
+            name for kind in inner if kind.__module__ == Rules.__module__ for name in nameless(kind)
+        ]
+
+    assert [*nameless(Rules), *nameless(ExcuseKind), *nameless(SelfPayBand)] == []
 
 
 def test_every_makefile_target_is_documented_and_no_other() -> None:
