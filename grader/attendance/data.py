@@ -35,7 +35,7 @@ EVENT_TEXT: dict[Event, Text] = {
 LEAVING_TEXT: dict[LeavingKind, Text] = {
     "completed": Text(ko="과정 종료", en="end of the course"),
     "dropout": Text(ko="중도탈락", en="dropout"),
-    "dismissed": Text(ko="제적", en="dismissal"),
+    "dismissed": Text(ko="제적", en="dismissed"),
     "early_employment": Text(ko="조기취업", en="early employment"),
 }
 GROUND_TEXT: dict[Ground, Text] = {

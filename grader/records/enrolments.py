@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from sqlalchemy.orm import Session
 
+from grader.attendance import LEAVING_TEXT, Leaving
 from grader.records import journal
 from grader.records.frozen import must_not_be_frozen
 from grader.records.models import CourseRun, Enrolment, Event, Person
@@ -18,11 +19,7 @@ from labs.texts import Text, UserError
 
 OPENED, ENDED, END_WITHDRAWN = "enrolment.opened", "enrolment.ended", "enrolment.end_withdrawn"
 How = Literal["dropout", "dismissed", "early_employment"]
-HOW_TEXT: dict[How, Text] = {
-    "dropout": Text(ko="중도탈락", en="dropout"),
-    "dismissed": Text(ko="제적", en="dismissed"),
-    "early_employment": Text(ko="조기취업", en="early employment"),
-}
+HOW_TEXT: dict[How, Text] = {how: LEAVING_TEXT[how] for how in get_args(How)}
 
 
 class BadEnrolment(UserError):
@@ -81,6 +78,14 @@ def ends(events: Iterable[Event]) -> dict[str, Event]:
         elif event.kind == END_WITHDRAWN:
             standing.pop(event.subject, None)
     return standing
+
+
+def leaving_of(event: Event | None) -> Leaving | None:
+    """An end that stands, as attendance and the decision are judged by it."""
+    if event is None:
+        return None
+    payload = event.payload
+    return Leaving(payload["how"], date.fromisoformat(payload["on"]), payload["reason"], (event.id,))
 
 
 def _must_be_enrolled(run: CourseRun, login: str) -> None:

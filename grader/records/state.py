@@ -18,7 +18,7 @@ from grader.deadlines import Lateness, taken_off
 from grader.records import journal, work
 from grader.records.attend import marks_of, zone
 from grader.records.deadlines import Deadline, Deadlines
-from grader.records.enrolments import ends
+from grader.records.enrolments import ends, leaving_of
 from grader.records.exemptions import exemptions
 from grader.records.frozen import Frozen, frozen_decisions
 from grader.records.models import CourseLab, CourseRun, Event
@@ -97,7 +97,8 @@ class LabState:
 
     def as_work(self) -> LabWork:
         grade, latest = self.grade, self.latest
-        rests_on = tuple(event for event in (latest and latest.id, *self.moved, grade and grade.id) if event)
+        exemption = self.exemption
+        events = (latest and latest.id, *self.moved, grade and grade.id, exemption and exemption.id)
         return LabWork(
             lab=self.lab.lab_id,
             title=self.title,
@@ -107,7 +108,8 @@ class LabState:
             max_score=grade.payload["max_points"] if grade else 0,
             final=bool(grade and grade.payload["final"]),
             late_points=self.late_points,
-            rests_on=rests_on,
+            rests_on=tuple(event for event in events if event),
+            exempt=None if exemption is None else _said(exemption.payload["reason"]),
         )
 
 
@@ -149,6 +151,11 @@ class CourseState:
     deadlines: Deadlines
     rules: Rules
     days: tuple[TrainingDay, ...]
+
+
+def _said(words: str) -> Text:
+    """What somebody typed, the same in both languages."""
+    return Text(ko=words, en=words)
 
 
 def find_course(session: Session, course: str) -> CourseRun:
@@ -205,7 +212,8 @@ class _Facts:
 def _learner(facts: _Facts, login: str, name: str, events: list[Event]) -> LearnerState:
     run, tz = facts.run, zone(facts.run)
     period = (run.starts_on, run.ends_on)
-    attendance = judge_course(facts.days, marks_of(events, tz), facts.rules, facts.as_of, period)
+    leaving = leaving_of(facts.ends.get(login))
+    attendance = judge_course(facts.days, marks_of(events, tz), facts.rules, facts.as_of, period, leaving=leaving)
     labs = tuple(_lab(facts, row, login, events) for row in run.labs)
     required = [state.as_work() for state in labs if state.lab.required]
     over = facts.as_of.astimezone(tz).date() > run.ends_on

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from grader.attendance import Mark, TrainingDay
+from grader.completion import COMPLETING
 from grader.deadlines import Lateness, taken_off
 from grader.feedback import Feedback
 from grader.records import attend, journal, work
@@ -116,8 +117,8 @@ def _next_lab(visit: Visit, state: LearnerState) -> LabState | None:
 
 def progress(visit: Visit, state: LearnerState) -> str:
     """One sentence: what is still to do until completion."""
-    outcome = state.decision.outcome
-    if state.decision.completes:
+    outcome = state.outcome
+    if outcome in COMPLETING:
         return visit.t(N_("You meet every requirement for completion."))
     if outcome in ("dropout", "dismissed"):
         return visit.t(N_("Your enrolment in this course has ended. Your institution can tell you more."))

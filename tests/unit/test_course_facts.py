@@ -169,6 +169,33 @@ def test_nobody_checks_in_who_has_left(room: Room) -> None:
         attend.check(session, run, "ann", typed, secret=b"s", now=MONDAY_TEN, limiter=GuessLimiter())
 
 
+@pytest.mark.parametrize(
+    ("how", "last", "outcome"),
+    [("dropout", 4, "dropout"), ("dismissed", 4, "dismissed"), ("early_employment", 3, "early_employment"),
+     ("early_employment", 2, "dropout")],
+)  # fmt: skip
+def test_how_somebody_left_decides(room: Room, how: str, last: int, outcome: str) -> None:
+    room.attended("ann")
+    room.handed_in("ann")
+    assert room.outcome("ann") == "completed"
+    ended = room.do(enrolments.end, "ann", how=how, on=DAYS[last])
+    assert room.outcome("ann") == outcome
+    ann = next(learner for learner in room.state().learners if learner.login == "ann")
+    assert [verdict.status for verdict in ann.attendance.verdicts[last + 1 :]] == ["left"] * (4 - last)
+    assert ended.id in ann.decision.rests_on
+    room.do(enrolments.withdraw_end, "ann")
+    assert room.outcome("ann") == "completed"
+
+
+def test_an_exempted_lab_is_met_and_every_lab_exempted_completes_nobody(room: Room) -> None:
+    room.attended("ann")
+    exempted = room.do(exemptions.exempt, "ann", "rough-cut")
+    ann = next(learner for learner in room.state().learners if learner.login == "ann")
+    of_lab = next(one for one in ann.decision.requirements if one.id == "lab:rough-cut")
+    assert (of_lab.met, of_lab.found.ko, exempted.id in of_lab.rests_on) == (True, "면제: 사유", True)
+    assert ann.outcome == "not_completed"
+
+
 def test_the_newest_word_on_an_exemption_and_a_flag_stands(room: Room) -> None:
     room.do(exemptions.exempt, "ann", "rough-cut")
     room.do(exemptions.flag, "ann", "insured_work_15h")
