@@ -97,6 +97,8 @@ def presence(
     late, early = came_at > first + grace_minutes, went_at < end - grace_minutes
     first, end = came_at if late else first, went_at if early else end
     away = minutes_away(outings, first, end) if outings else 0
+    if not (late or early or away):
+        return end - first, ()
     happened: tuple[tuple[Event, bool], ...] = (("late", late), ("early_leave", early), ("outing", away > 0))
     return end - first - away, tuple(event for event, was in happened if was)
 

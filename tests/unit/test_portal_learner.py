@@ -11,7 +11,9 @@ import httpx
 import pytest
 from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
 
-from grader.records import attend
+from grader.records import attend, enrolments
+from grader.records.db import writing
+from grader.records.state import find_course
 
 LEARN = f"learn/{COURSE}"
 
@@ -110,6 +112,17 @@ def test_progress_says_what_is_left(world: World) -> None:
         world.release(lab)
         world.grade(world.submit(lab=lab))
     assert "수료 요건을 모두 충족했습니다." in browser.get(PREFIX + LEARN).text
+
+
+@pytest.mark.parametrize("how", ["dropout", "dismissed", "early_employment"])
+def test_who_left_sees_it_and_the_days_after_it(world: World, how: enrolments.How) -> None:
+    world.attended("mina", FIRST)
+    with writing(world.engine) as session:
+        run = find_course(session, COURSE)
+        enrolments.end(session, run, "mina", how=how, on=FIRST, reason="사유", actor="office", now=world.now)
+    page = world.browser("mina").get(PREFIX + LEARN).text
+    assert "이 과정의 수강이 종료되었습니다." in page
+    assert "2026-07-06 수강이 끝난 뒤의 훈련일입니다." in page
 
 
 def test_a_receipt_names_files_and_hashes(world: World) -> None:
