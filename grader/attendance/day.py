@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from grader.attendance.data import DayVerdict, Event, Ground, Leaving, Mark, Status, TrainingDay, minute_of
+from grader.attendance.data import DayVerdict, Event, Ground, Leaving, Mark, Official, Status, TrainingDay, minute_of
 from grader.attendance.excuses import Excuses, said_of
 from grader.rules import Rules
 from labs.texts import Text
@@ -42,7 +42,7 @@ class Judge:
         if day.date > self.today:
             return _verdict(day, mark, "ahead", "ahead")
         if mark.official and self.rules.official_attendance == "wins":
-            return self._by_official(day, mark, unit)
+            return self._by_official(day, mark, mark.official, unit)
         status, ground, present, events = self._by_times(day, mark)
         refused = None
         # A day that is attended in full needs no excuse, and uses none up.
@@ -53,15 +53,12 @@ class Judge:
                 return _verdict(day, mark, "excused", "excused", said=said_of(mark, self.rules))
         return _verdict(day, mark, status, ground, events=events, present=present, refused=refused)
 
-    def _by_official(self, day: TrainingDay, mark: Mark, unit: int) -> DayVerdict:
+    def _by_official(self, day: TrainingDay, mark: Mark, official: Official, unit: int) -> DayVerdict:
         """The national system has held its own caps against an excuse; here it only uses them up."""
-        official = mark.official
-        assert official is not None  # noqa: S101
-        events = official.events if official.status == "attended" else ()
         if official.status == "excused":
             self.excuses.use(official.excuse_kind, unit)
         raw = official.raw or official.status
-        return _verdict(day, mark, official.status, "official", events=events, said=Text(ko=raw, en=raw))
+        return _verdict(day, mark, official.status, "official", events=official.events, said=Text(ko=raw, en=raw))
 
     def _by_times(self, day: TrainingDay, mark: Mark) -> tuple[Status, Ground, int, tuple[Event, ...]]:
         came, went = mark.check_in, mark.check_out

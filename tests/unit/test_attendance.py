@@ -199,6 +199,11 @@ def test_the_official_status_wins_where_the_rules_say_so() -> None:
     assert listed.differs_from_official
 
 
+@pytest.mark.parametrize("typed", ["{scheduled}", "{0.__class__}", "%(x)s", "<b>", "}{"])
+def test_what_somebody_typed_stays_text(typed: str) -> None:
+    assert judge_day(training_day(), Mark(excused=typed), STRICT, LATER).because.ko == f"공가·휴가: {typed}"
+
+
 def test_an_official_excuse_is_credited_over_the_cap_and_uses_it_up() -> None:
     dates = [MONDAY + timedelta(days=i) for i in range(3)]
     holiday = Official("excused", excuse_kind="holiday", raw="휴가")
