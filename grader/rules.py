@@ -7,13 +7,14 @@ rows that were written before a setting was there still load; what nobody knows 
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from labs.texts import Text
 
 PlaceClass = Literal["capital", "elsewhere", "declining", "live_remote"]
+PLACE_CLASSES: tuple[PlaceClass, ...] = get_args(PlaceClass)
 
 
 class _Settings(BaseModel):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from grader.allowance import DISCLAIMER, FLAG_TEXT
+from grader.attendance import unit_periods
 from grader.records import decisions, enrolments, exemptions, journal
 from grader.records.db import writing
+from grader.records.estimates import allowance_of, flags_of, self_pay_of
 from grader.records.models import CourseRun, Event
-from grader.records.state import LearnerState, UnknownCourse, find_course, learner_state
+from grader.records.state import CourseState, LearnerState, UnknownCourse, course_state
 from grader.roles import Forbidden
 from hub_config.portal.i18n import N_
 from hub_config.portal.office import KINDS, run_of
@@ -32,6 +35,8 @@ class Entry(BaseModel):
     how: str = ""
     on: str = ""
     lab: str = ""
+    flag: str = ""
+    unit: str = ""
     reason: str = ""
 
 
@@ -62,6 +67,25 @@ def _reopen(session: Session, run: CourseRun, login: str, typed: Entry, visit: V
     return decisions.reopen(session, run, login, **_by(typed, visit))  # type: ignore[arg-type]
 
 
+def _flag(session: Session, run: CourseRun, login: str, typed: Entry, visit: Visit) -> Event:
+    return _set_flag(session, run, login, typed, visit, cleared=False)
+
+
+def _clear(session: Session, run: CourseRun, login: str, typed: Entry, visit: Visit) -> Event:
+    return _set_flag(session, run, login, typed, visit, cleared=True)
+
+
+def _set_flag(session: Session, run: CourseRun, login: str, typed: Entry, visit: Visit, *, cleared: bool) -> Event:
+    units = {unit.isoformat() for unit, _ in unit_periods(run.starts_on, run.ends_on)}
+    if typed.flag not in FLAG_TEXT or typed.unit not in units | {""}:
+        raise UserError(
+            "제외 사유와 단위기간을 고르세요.", "choose what stands against the allowance, and for which unit period"
+        )
+    unit = date.fromisoformat(typed.unit) if typed.unit else None
+    by: Any = _by(typed, visit)
+    return exemptions.flag(session, run, login, typed.flag, unit=unit, cleared=cleared, **by)
+
+
 def _by(typed: Entry, visit: Visit) -> dict[str, object]:
     return {"reason": typed.reason, "actor": visit.who.name, "now": visit.now}
 
@@ -72,6 +96,8 @@ ACTS: dict[str, tuple[Act, str]] = {
     "return": (_return, N_("The end of the enrolment is taken back.")),
     "exempt": (_exempt, N_("The exemption is recorded.")),
     "require": (_require, N_("The exemption is taken back.")),
+    "flag": (_flag, N_("What stands against the allowance is recorded.")),
+    "clear": (_clear, N_("What stood against the allowance is cleared.")),
     "reopen": (_reopen, N_("The decision is open again.")),
 }
 
@@ -119,16 +145,20 @@ def _page(
 ) -> HTMLResponse:  # fmt: skip
     with visit.records() as session:
         visit.run = run_of(session, institution, course)
-        learner = _learner(session, visit, course, login)
+        state = course_state(session, course, visit.now)
+        learner = _learner(state, login)
+        events = journal.events(session, course, subject=login)
         return visit.page(
             "person.html", 422 if problem else 200, institution=institution, learner=learner, said=said, at=at,
             typed=typed or Entry(), empty=Entry(), problem=problem, hows=enrolments.HOW_TEXT, kinds=KINDS,
-            events=journal.events(session, course, subject=login)[::-1],
+            events=events[::-1], estimate=allowance_of(session, visit.run, learner, state.days, state.rules),
+            self_pay=self_pay_of(visit.run, state.rules), flags=flags_of(events, login), flag_text=FLAG_TEXT,
+            disclaimer=DISCLAIMER,
         )  # fmt: skip
 
 
-def _learner(session: Session, visit: Visit, course: str, login: str) -> LearnerState:
-    found = learner_state(session, find_course(session, course).id, login, visit.now)
+def _learner(state: CourseState, login: str) -> LearnerState:
+    found = next((learner for learner in state.learners if learner.login == login), None)
     if found is None:
         raise UnknownCourse("이 과정의 훈련생이 아닙니다.", "there is no such learner in this course")
     return found

@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.records import decisions, enrolments, exemptions, frozen
+from grader.records.db import writing
+from grader.records.state import find_course
 
 PLACE = f"office/hanbit/{COURSE}"
 #: Monday 13 July, when the course is over.
@@ -136,3 +138,25 @@ def test_only_the_office_of_the_institution_decides(world: World) -> None:
     assert office.post(f"{PREFIX}{PLACE}/freeze", data={}, headers={"origin": "http://evil"}).status_code == 403
     assert world.events(frozen.FROZEN) == world.events(enrolments.ENDED) == 0
     assert decisions.FROZEN == frozen.FROZEN
+
+
+def test_the_allowance_is_an_estimate_with_its_numbers_and_what_stands_against_it(
+    world: World, office: TestClient
+) -> None:
+    finished(world)
+    with writing(world.engine) as session:
+        find_course(session, COURSE).hours = 140
+    page = office.get(f"{PREFIX}{PLACE}/people/mina").text
+    assert "This is an estimate. The employment centre decides what is paid." in page
+    assert "50,000 won" in page
+    assert "0 won" in office.get(f"{PREFIX}{PLACE}/people/jun").text
+    page = enter(world, office, "flag", flag="survey_missing", unit="2026-07-06", reason="설문 확인")
+    assert "What stands against the allowance is recorded." in page
+    assert "The survey of the unit period is missing: 설문 확인" in page
+    assert "50,000 won" not in page
+    page = enter(world, office, "clear", flag="survey_missing", unit="2026-07-06", reason="제출함")
+    assert "50,000 won" in page
+    for wrong in ({"flag": "rich", "unit": ""}, {"flag": "survey_missing", "unit": "2026-07-07"}):
+        answer = world.post(office, f"{PLACE}/people/mina/flag", "office", reason="r", **wrong)
+        assert answer.status_code == 422
+        assert "for which unit period" in answer.text
