@@ -7,13 +7,15 @@ every entry has a reason; an entry sent twice with the same `Idempotency-Key` is
 # No postponed annotations here: FastAPI reads the routes' own, which name things of the enclosing function.
 from collections.abc import Callable
 from datetime import date, datetime, time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.attendance import Event as AttendanceEvent
+from grader.attendance import Status
 from grader.completion import Outcome
 from grader.records import attend, decisions, enrolments, exemptions, journal, looks
 from grader.records.db import reading, writing
@@ -78,8 +80,8 @@ class DayTold(Told):
     """A training day: what it counts as for a learner, and why."""
 
     day: date
-    counted_as: Literal["attended", "excused", "absent", "open", "ahead"]
-    events: list[Literal["late", "early_leave", "outing"]]
+    counted_as: Status
+    events: list[AttendanceEvent]
     minutes_present: int
     minutes_scheduled: int
     because: Text

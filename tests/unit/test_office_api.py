@@ -52,9 +52,11 @@ def test_an_office_reads_its_courses_and_how_learners_stand(api: Api) -> None:
     told = api.get(f"{V1}/courses/{COURSE}").json()
     assert (told["title"], told["training_days"], told["learners"]) == ({"ko": "가", "en": "A"}, 5, 2)
     assert api.post(f"{LEARNER}/corrections", MONDAY).status_code == 201
-    ann, bob = api.get(f"{V1}/courses/{COURSE}/learners").json()
+    assert api.get(LEARNER).json()["days"][0]["counted_as"] == "open", "it is ten o'clock"
+    evening = "2026-07-06T18:00:00+09:00"
+    ann, bob = api.get(f"{V1}/courses/{COURSE}/learners", as_of=evening).json()
     assert (ann["login"], ann["credited"], ann["outcome"], bob["credited"]) == ("ann", 1, "in_progress", 0)
-    whole = api.get(LEARNER).json()
+    whole = api.get(LEARNER, as_of=evening).json()
     assert whole["days"][0]["counted_as"] == "attended"
     assert whole["requirements"][0]["id"] == "attendance"
     event = api.get(f"{V1}/courses/{COURSE}/events").json()[0]
