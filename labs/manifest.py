@@ -122,6 +122,15 @@ class Limits(Data):
                 "output_bytes": self.output_bytes}  # fmt: skip
 
 
+class Again(Data):
+    """That a submitted notebook is executed again, to see whether its deliverables come out as they were handed in."""
+
+    seconds: float | None = Field(default=None, gt=0, description="in all; by default the limits' wall_seconds")
+    starts_from: tuple[InsidePath, ...] = Field(
+        default=(), description="deliverables that hold what a person decided in forms: what the notebook begins with"
+    )
+
+
 class Level(Data):
     """One level of a rubric."""
 
@@ -191,6 +200,7 @@ class Lab(Data):
     ai: AiPolicy = AiPolicy()
     due: Due = Due()
     limits: Limits = Limits()
+    execution: Again | None = Field(default=None, description="the notebook is executed again; it changes no points")
     criteria: tuple[Criterion, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -199,6 +209,19 @@ class Lab(Data):
         doubled = sorted({i for i in ids if ids.count(i) > 1})
         if doubled:
             raise ValueError(f"criterion id used twice: {', '.join(doubled)}")
+        return self
+
+    @model_validator(mode="after")
+    def _executable(self) -> Self:
+        if self.execution is None:
+            return self
+        named, kept = {d.path for d in self.deliverables}, set(self.execution.starts_from)
+        if foreign := sorted(kept - named):
+            raise ValueError(f"execution.starts_from names what is no deliverable: {', '.join(foreign)}")
+        if kept == named:
+            raise ValueError("execution.starts_from holds every deliverable: nothing is left to be made again")
+        if (self.execution.seconds or 0) > self.limits.wall_seconds:
+            raise ValueError(f"execution.seconds is over limits.wall_seconds ({self.limits.wall_seconds:g})")
         return self
 
     @property

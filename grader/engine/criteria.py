@@ -103,21 +103,21 @@ def run_criteria(
 
 
 def _view(lab: LabFolder, material: Path) -> View:
-    server = lab.folder / "server"
-    fonts = os.environ.get("PRACTICUM_FONTS")
-    has_fonts = fonts is not None and Path(fonts).is_dir()
-    return View(
-        shown=(
-            (material, str(MATERIAL)),
-            *(((server, str(SERVER)),) if server.is_dir() else ()),
-            *(((Path(str(fonts)), str(fonts)),) if has_fonts else ()),
-        ),
-        env=(
-            # A pack may stand outside site-packages.
-            ("PYTHONPATH", os.pathsep.join([str(lab.folder.parents[2]), str(Path(__file__).parents[2])])),
-            *((("PRACTICUM_FONTS", str(fonts)),) if has_fonts else ()),
-        ),
-    )
+    server, fonts = lab.folder / "server", fonts_view()
+    keys = ((server, str(SERVER)),) if server.is_dir() else ()
+    return View(((material, str(MATERIAL)), *keys, *fonts.shown), (pack_path(lab), *fonts.env))
+
+
+def fonts_view() -> View:
+    """The fonts that a picture is drawn with, where there are some."""
+    fonts = os.environ.get("PRACTICUM_FONTS", "")
+    there = bool(fonts) and Path(fonts).is_dir()
+    return View(((Path(fonts), fonts),), (("PRACTICUM_FONTS", fonts),)) if there else View()
+
+
+def pack_path(lab: LabFolder) -> tuple[str, str]:
+    """Where Python finds a lab's pack, which may stand outside site-packages."""
+    return "PYTHONPATH", os.pathsep.join([str(lab.folder.parents[2]), str(Path(__file__).parents[2])])
 
 
 def _valid(line: bytes, criterion: Criterion) -> CriterionResult | None:

@@ -1,6 +1,6 @@
 """The two kinds of work: a criteria lab, whose files are checked, and an ordinary nbgrader assignment, whose notebook is executed.
 
-The rule: a lab that a pack describes is never graded by running what a learner wrote. Nothing of nbgrader is imported here, so
+The rule: no point of a lab that a pack describes comes from running what a learner wrote. Nothing of nbgrader is imported here, so
 that the sandboxes get ready while it is.
 """
 
@@ -15,6 +15,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from grader.course_files import inside
+from grader.engine.again.report import Rerun, log_lines
+from grader.engine.again.rerun import Rerunner
 from grader.engine.criteria import Checker
 from grader.engine.executor import Executor
 from grader.engine.results import keep_results, standing_results
@@ -54,6 +56,7 @@ class Kind(Protocol):
     """What the flow of grading needs to know of a kind of work."""
 
     workers: int
+    limits: Limits
 
     @property
     def autograde(self) -> Sequence[str]:
@@ -119,32 +122,51 @@ class Pool(Generic[T]):
 
 
 class CriteriaLab:
-    """Files are checked; a notebook is not run."""
+    """Files are checked. Where the lab asks for it the notebook is executed again, for a report and for no point."""
 
     autograde = AUTOGRADE_CRITERIA
 
     def __init__(self, root: Path, lab: LabFolder, workers: int) -> None:
-        self.workers = workers
+        self.workers, self.limits = workers, lab.lab.limits
         self._root, self._lab = root, lab
         material = root / "release" / lab.id
-        lang = read_spec(material).lang
+        self._lang = lang = read_spec(material).lang
         scratch = _scratch(root, lab.id)
         self._checkers = Pool([Checker(lab, material, lang, scratch=scratch) for _ in range(workers)])
+        asked = lab.lab.execution
+        self._rerunners = Pool([Rerunner(lab, asked, material, scratch) for _ in range(workers)]) if asked else None
 
     def execute(self, job: Job, force: bool) -> str:
         """Have the lab's checks look at the submission, unless results of it stand."""
         from grader.gradebook import receipt_id
 
         receipt = receipt_id(job.folder) or ""
-        if not force and standing_results(self._root, job.learner, self._lab.id, receipt) is not None:
-            return ""
-        with self._checkers.one() as checker:
-            keep_results(self._root, job.learner, self._lab.id, receipt, checker.check(job.folder))
-            return checker.why
+        why, results = "", None if force else standing_results(self._root, job.learner, self._lab.id, receipt)
+        if results is None:
+            with self._checkers.one() as checker:
+                found, why = checker.check(job.folder), checker.why
+            results = keep_results(self._root, job.learner, self._lab.id, receipt, found, self.again(job))
+        if results.execution is not None:
+            job.log += log_lines(results.execution, self._lang)
+        return why
+
+    def again(self, job: Job) -> Rerun | None:
+        """What comes of executing the notebook again, where the lab asks for that."""
+        from grader.engine.notebooks import cells_to_run
+
+        if self._rerunners is None:
+            return None
+        page = next((page for page in job.pages if Path(page.path).stem == self._lab.id), None)
+        if page is None or job.note:  # another notebook stands in for the learner's
+            return Rerun(cause="broken_notebook")
+        with self._rerunners.one() as rerunner:
+            return rerunner.run(job.learner, job.folder, cells_to_run(page.notebook))
 
     def close(self) -> None:
         """End the sandboxes."""
         self._checkers.close()
+        if self._rerunners is not None:
+            self._rerunners.close()
 
 
 class NotebookAssignment:
@@ -153,7 +175,7 @@ class NotebookAssignment:
     autograde = AUTOGRADE_NOTEBOOKS
 
     def __init__(self, root: Path, paths: Sequence[Path], limits: Limits, workers: int) -> None:
-        self.workers = workers
+        self.workers, self.limits = workers, limits
         sources = Sources.of(paths)
         scratch = _scratch(root, paths[0].parent.name)
         self._workers = Pool([Executor(sources, limits, scratch) for _ in range(workers)])

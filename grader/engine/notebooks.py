@@ -27,6 +27,16 @@ def code_cells(notebook: Any) -> list[tuple[int, Cell]]:
     return found
 
 
+def cells_to_run(notebook: Any) -> list[tuple[int, Cell]]:
+    """The cells of a criteria lab's notebook that are executed again, each with its number among the code cells.
+
+    The criteria's own are left out: their checks have run.
+    """
+    places = [place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    numbers = {place: number for number, place in enumerate(places, 1)}
+    return [(numbers[place], cell) for place, cell in code_cells(notebook) if not utils.is_grade(notebook.cells[place])]
+
+
 def is_locked(cell: Any) -> bool:
     """Whether a cell's source is the instructor's."""
     return bool(utils.is_locked(cell))

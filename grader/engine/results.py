@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from grader.engine.again.report import Rerun
 from labs.checks import CriterionResult
 from labs.evidence import write_text_safely
 
@@ -18,6 +19,8 @@ class Results(BaseModel):
 
     receipt: str
     criteria: tuple[CriterionResult, ...]
+    #: What came of executing the notebook again, where the lab asks for that. No point comes of it.
+    execution: Rerun | None = None
 
     def of(self, criterion_id: str) -> CriterionResult | None:
         return next((result for result in self.criteria if result.id == criterion_id), None)
@@ -38,10 +41,11 @@ def standing_results(course_root: Path, learner: str, lab: str, receipt: str) ->
 
 
 def keep_results(
-    course_root: Path, learner: str, lab: str, receipt: str, criteria: Sequence[CriterionResult]
-) -> Results:
+    course_root: Path, learner: str, lab: str, receipt: str, criteria: Sequence[CriterionResult],
+    execution: Rerun | None = None,
+) -> Results:  # fmt: skip
     """Keep what the checks said of a submission."""
-    results = Results(receipt=receipt, criteria=tuple(criteria))
+    results = Results(receipt=receipt, criteria=tuple(criteria), execution=execution)
     path = results_file(course_root, learner, lab)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text_safely(path, results.model_dump_json())

@@ -40,9 +40,7 @@ def _alone(server: ReplayServer) -> int:
 
 def _beside(server: ReplayServer, command: list[str]) -> int:
     Thread(target=server.serve_forever, daemon=True).start()
-    keys = dict.fromkeys(("OPENAI_API_KEY", "JUPYTERHUB_API_TOKEN"), "replay")
-    here = {"OPENAI_BASE_URL": f"{server.address}/v1", "PRACTICUM_GATEWAY_URL": server.address, **keys}
-    return subprocess.run(command, env={**os.environ, **here}, check=False).returncode
+    return subprocess.run(command, env={**os.environ, **server.environment}, check=False).returncode
 
 
 if __name__ == "__main__":

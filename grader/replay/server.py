@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,14 +26,22 @@ class ReplayServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, recording: Recording, port: int = 0) -> None:
+    def __init__(
+        self, recording: Recording, port: int = 0, heard: Callable[[bool], None] = lambda _known: None
+    ) -> None:
         super().__init__((LOOPBACK, port), _Handler)
-        self.recording = recording
+        self.recording, self.heard = recording, heard
 
     @property
     def address(self) -> str:
         """The base address, as PRACTICUM_GATEWAY_URL names it; the API is below /v1."""
         return f"http://{LOOPBACK}:{self.server_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets a client or a lab's notebook ask here."""
+        keys = dict.fromkeys(("OPENAI_API_KEY", "JUPYTERHUB_API_TOKEN"), "replay")
+        return {"OPENAI_BASE_URL": f"{self.address}/v1", "PRACTICUM_GATEWAY_URL": self.address, **keys}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that left or fell silent."""
@@ -92,7 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.server.recording.answer(request_key(endpoint, body))
         except RecursionError:
             answer = None
-        if answer is None or answer.endpoint != endpoint:
+        known = answer is not None and answer.endpoint == endpoint
+        self.server.heard(known)
+        if answer is None or not known:
             raise _not_recorded(endpoint, body)
         return answer
 

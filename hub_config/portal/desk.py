@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from grader.engine.again import report
 from grader.records import reviews
 from grader.records.db import writing
 from grader.records.work import Receipt
-from hub_config.portal.desk_criteria import judged, machine_results
+from hub_config.portal.desk_criteria import judged, machine_results, rerun_of
 from hub_config.portal.desk_files import evidence_of, pieces
 from hub_config.portal.desk_form import Show, Typed
 from hub_config.portal.desk_text import drafts_of
@@ -63,7 +64,7 @@ def submission_page(
     mine = [one for one in desk.receipts if one.learner == receipt.learner]
     return desk.visit.page(
         "desk_work.html", status, desk=desk, receipt=receipt, pieces=pieces(desk, receipt), drafts=drafts, more=more,
-        machine=machine_results(desk, receipt), judged=judged(desk, receipt), typed=typed or {}, decisions=DECISIONS,
+        machine=machine_results(desk, receipt), rerun=rerun_of(desk, receipt), again=report, judged=judged(desk, receipt), typed=typed or {}, decisions=DECISIONS,
         mine=mine, before=before, after=after, show=show, suffix="?show=waiting" if show == "waiting" else "",
         graded=desk.graded(receipt.learner), at=desk.row.lab_id,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from grader import review
 from grader.course_files import file_inside
+from grader.engine.again.report import Rerun
 from grader.engine.results import Results, results_file
 from grader.gradebook import NotGraded, open_book
 from grader.records import reviews
@@ -88,6 +89,20 @@ def judged_one(desk: Desk, receipt: Receipt, criterion: str) -> Judged:
 
 def machine_results(desk: Desk, receipt: Receipt) -> list[tuple[Criterion, CriterionResult]]:
     """What the checks said of this submission."""
+    results = _results(desk, receipt)
+    listed = desk.manifest.criteria if desk.manifest and results else ()
+    found = [(criterion, results.of(criterion.id)) for criterion in listed if criterion.check and results]
+    return [(criterion, result) for criterion, result in found if result]
+
+
+def rerun_of(desk: Desk, receipt: Receipt) -> Rerun | None:
+    """What came of executing this submission's notebook again, where the lab asks for that."""
+    results = _results(desk, receipt)
+    return results.execution if results else None
+
+
+def _results(desk: Desk, receipt: Receipt) -> Results | None:
+    """What grading kept of this submission; nothing where it is of another one or cannot be read."""
     file = file_inside(
         desk.root, *results_file(desk.root, receipt.learner, desk.row.lab_id).relative_to(desk.root).parts
     )
@@ -95,11 +110,7 @@ def machine_results(desk: Desk, receipt: Receipt) -> list[tuple[Criterion, Crite
         results = Results.model_validate_json(file.read_bytes()) if file else None
     except ValidationError:
         results = None
-    if results is None or results.receipt != receipt.id:
-        return []
-    listed = desk.manifest.criteria if desk.manifest else ()
-    found = [(criterion, results.of(criterion.id)) for criterion in listed if criterion.check]
-    return [(criterion, result) for criterion, result in found if result]
+    return results if results is not None and results.receipt == receipt.id else None
 
 
 def _criteria(desk: Desk) -> dict[str, Criterion]:

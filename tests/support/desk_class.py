@@ -11,6 +11,7 @@ from nbgrader.api import Gradebook
 from small_gradebook import ANSWER, make_gradebook
 
 from grader import review
+from grader.engine.again.report import Made, Rerun
 from grader.engine.results import Results, results_file
 from grader.gradebook import RECEIPT, open_book, report_of
 from grader.records import work
@@ -28,6 +29,15 @@ TASK = LEVELS.id
 #: Enough of an MPEG-4 file's head that it counts as one.
 CLIP = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(range(256)) * 40
 SRT = "1\n00:00:00,500 --> 00:00:02,000\n가죽은 <b>천천히</b> 길듭니다\n"
+
+
+#: A notebook that was executed again and stopped in the middle, with a learner's login in its error.
+RERUN = Rerun(
+    cells=18, ran=16, stopped_at=17, error="NameError: name 'mina' is not defined", recorded="there", replayed=4, refused=1,
+    made=(Made(path="final.mp4", outcome="same"), Made(path="captions.ko.srt", outcome="alike"),
+          Made(path="cutlist.json", outcome="different"), Made(path="ai_disclosure.md", outcome="not_made"),
+          Made(path="evidence.json", outcome="given")), seconds=5.3,
+)  # fmt: skip
 
 
 def evidence(ai: str = "공방을 연 지 10년입니다.\n둘째 줄", final: str = "공방을 연 지 12년입니다.\n둘째 줄") -> bytes:
@@ -61,7 +71,9 @@ class DeskClass:
             run = find_course(session, COURSE)
             return work.submit(session, run, LAB, manifest, learner=learner, now=self.world.now).id
 
-    def grade(self, submission: str, learner: str = "mina", *, found: str = "무음이 1.2초 남았습니다.") -> None:
+    def grade(
+        self, submission: str, learner: str = "mina", *, found: str = "무음이 1.2초 남았습니다.", rerun: Rerun = RERUN
+    ) -> None:
         """What grading leaves behind: the receipt, the results, the notebook, and a grade in the records."""
         folder = self.root / "autograded" / learner / LAB
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,9 +82,8 @@ class DeskClass:
         cell.metadata["nbgrader"] = {"grade_id": ANSWER}
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / f"{LAB}.ipynb")
         finding = Finding(found=Text(ko=found, en=found), where="00:12.4")
-        results = Results(
-            receipt=submission, criteria=(CriterionResult(id="plays", points=1, max_points=3, findings=(finding,)),)
-        )
+        plays = CriterionResult(id="plays", points=1, max_points=3, findings=(finding,))
+        results = Results(receipt=submission, criteria=(plays,), execution=rerun)
         path = results_file(self.root, learner, LAB)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(results.model_dump_json())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from desk_class import CLIP, COURSE, LAB, SRT, TASK, DeskClass, evidence, files
+from desk_class import CLIP, COURSE, LAB, RERUN, SRT, TASK, DeskClass, evidence, files
 from fastapi.testclient import TestClient
 from small_gradebook import ANSWER
 from test_portal_pages import Finder
@@ -395,6 +395,30 @@ def test_every_page_of_the_desk_is_clean_markup_in_both_languages(waiting: tuple
             assert len(found.ids) == len(set(found.ids)), path
             assert set(found.fields) <= found.labels, path
             assert text.count("<h1") == 1
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("ko", ["결과물 4개 중 2개 재현", "17번째 코드 칸에서 멈췄습니다: NameError", "AI 호출 4번에 기록된 답", "기록에 없는 AI 호출 1번",
+                "똑같은 파일", "같은 내용", ">다름<", "만들어지지 않음", "점수에는 반영되지 않습니다"]),
+        ("en", ["2 of 4 results came out again", "It stopped at code cell 17: NameError", "from the recording: 4", "refused: 1",
+                "The same file", "The same content", ">Different<", "Not made", "It counts for no points"]),
+    ],
+)  # fmt: skip
+def test_what_came_of_executing_the_notebook_again_is_shown(
+    waiting: tuple[DeskClass, str], lang: str, said: list[str]
+) -> None:
+    desk, submission = waiting
+    page = desk.world.browser("teacher", lang).get(f"{PREFIX}{DESK}/{submission}").text
+    for words in said:
+        assert words in page
+    desk.grade(submission, rerun=RERUN.model_copy(update={"error": SCRIPT, "recorded": "none"}))
+    page = desk.world.browser("teacher", lang).get(f"{PREFIX}{DESK}/{submission}").text
+    assert ESCAPED in page
+    assert SCRIPT not in page
+    newer = desk.hand_in()
+    assert said[0] not in desk.world.browser("teacher", lang).get(f"{PREFIX}{DESK}/{newer}").text
 
 
 def test_a_huge_text_is_capped_with_a_note(desk: DeskClass) -> None:

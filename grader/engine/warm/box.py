@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,17 +76,24 @@ class Box:
         self._stop()
         shutil.rmtree(self._inbox, ignore_errors=True)
 
-    def show(self, folder: Path) -> None:
+    def show(self, folder: Path, without: Set[str] = frozenset()) -> None:
         """Show a submission's folder, without links; files that cannot be shared are copied."""
         for old in self._inbox.iterdir():
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+            _clear(old)
+        self.show_too(folder, without)
+
+    def show_too(self, folder: Path, without: Set[str] = frozenset()) -> None:
+        """Show a folder's files beside those that are shown, in the place of what has their name, but for some of them."""
         for path in sorted(folder.rglob("*")):
-            target = self._inbox / path.relative_to(folder)
-            if path.is_symlink():
+            name = path.relative_to(folder)
+            target = self._inbox / name
+            if path.is_symlink() or without & {str(name), *map(str, name.parents)}:
                 continue
-            if path.is_dir():
+            if path.is_dir() and not target.is_dir():
+                _clear(target)
                 target.mkdir()
             elif path.is_file():
+                _clear(target)
                 _share(path, target)
 
     def fork(self, job: dict[str, Any]) -> socket.socket:
@@ -162,6 +170,13 @@ class Waiting:
         if len(self._data) < 4:
             return 4 - len(self._data)
         return min(int.from_bytes(self._data[:4], "big"), self._max_bytes) - (len(self._data) - 4)
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _share(path: Path, target: Path) -> None:

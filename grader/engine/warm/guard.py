@@ -150,9 +150,9 @@ def run_guarded():
 def run_open():
     """A learner's cell: whatever IPython makes of it."""
     outputs = own_outputs()
-    shell.run_cell(options["source"], store_history=True)
+    ran = shell.run_cell(options["source"], store_history=True)
     return shell.outputs if type(shell.outputs) is type(outputs) else outputs, {
-        "done": 0,
+        "done": int(getattr(ran, "success", None) is True),
         "error": None,
         "tampered": [],
     }

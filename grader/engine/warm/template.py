@@ -1,7 +1,8 @@
 """The template inside the sandbox: imports once what the notebooks need, then forks a child for each submission.
 
 The rule: one child at a time. When it has ended, every process in the sandbox but this one is killed and what it wrote is
-removed, so that the next submission meets nothing of it. Where that fails the template ends, and a new sandbox takes over.
+removed, so that the next submission meets nothing of it; a job that says `keep` leaves its files to the job that `goes_on`.
+Where that fails the template ends, and a new sandbox takes over.
 It is the sandbox's first process: no other one of ours is there, and what a child leaves behind becomes its own child.
 """
 
@@ -52,18 +53,22 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     channel.send(b'{"ready": true}')
+    kept = False
     while True:
         message, descriptors, _flags, _address = socket.recv_fds(channel, 1 << 20, 1)
         if not message:
             return
         job = json.loads(message)
+        if kept and not job.get("goes_on"):
+            return  # what the one before left may not be met by another
         pid, outputs = _fork(channel, descriptors[0], become, job)
         os.close(descriptors[0])
         why = _watch(channel, pid, outputs, job)
         ended = _end(pid)
         for output in outputs:
             os.close(output)
-        clean = _wipe(SCRATCH, mounts) and remove_leftovers(machine)
+        kept = bool(job.get("keep"))
+        clean = kept or (_wipe(SCRATCH, mounts) and remove_leftovers(machine))
         channel.send(json.dumps({"why": why or ended, "clean": clean}).encode())
 
 
@@ -94,7 +99,17 @@ def _kernel(order: dict[str, Any]) -> Become:
     return lambda descriptor, outputs, job: become_driver(descriptor, outputs, order, INBOX, WORK, job)
 
 
-BECOME = {"notebook": _notebook, "check": _check, "kernel": _kernel}
+def _again(_order: dict[str, Any]) -> Become:
+    """Children that execute a notebook beside its recorded AI answers, and then children that compare what it made."""
+    from grader.engine.again.inside import become_again
+    from grader.engine.warm.shell import make_shell
+    from grader.engine.warm.snapshot import snapshot_of
+
+    shell, snapshot = make_shell(), snapshot_of(())
+    return lambda descriptor, outputs, job: become_again(descriptor, outputs, shell, snapshot, job)
+
+
+BECOME = {"notebook": _notebook, "check": _check, "kernel": _kernel, "again": _again}
 
 
 def _fork(channel: socket.socket, descriptor: int, become: Become, job: dict[str, Any]) -> tuple[int, tuple[int, int]]:

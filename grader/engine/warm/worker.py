@@ -37,11 +37,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a cell: its outputs; for a locked cell whether it ran as written, and why not."""
+    """What came of a cell: its outputs; for a locked cell whether it ran as written, and why not; for an open one its own word."""
 
     outputs: list[dict[str, Any]]
     proven: bool = False
     why: str = ""
+    says_ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Worker:
         execution = Execution([], "sandbox_died")
         for _try in range(TRIES):
             try:
-                return _PythonNotebook(self._box, self._assignment, self._limits).execute(cells)
+                return PythonNotebook(self._box, self._assignment, self._limits).execute(cells)
             except (SandboxDied, OSError):
                 self._box.restart()
         return execution
@@ -90,7 +91,7 @@ class Notebook(ABC):
             try:
                 for cell in cells:
                     done.append(self.one(channel, cell))
-            except _Ended as ended:
+            except Ended as ended:
                 why = ended.why
         return Execution(done, self._box.ended() or why, time.monotonic() - self._begun)
 
@@ -111,7 +112,7 @@ class Notebook(ABC):
         try:
             channel.sendall(message)
         except OSError:
-            raise _Ended("") from None
+            raise Ended("") from None
         said = self._hear(channel)
         return {**said, "outputs": [*said["outputs"], *([said["error"]] if said["error"] else [])]}
 
@@ -129,11 +130,11 @@ class Notebook(ABC):
                 said = json.loads(message)
                 if {"offsets", "nonce", "done", "error", "tampered", "outputs"} <= set(said):
                     return dict(said)
-            raise _Ended("")
-        raise _Ended("time_limit")
+            raise Ended("")
+        raise Ended("time_limit")
 
 
-class _PythonNotebook(Notebook):
+class PythonNotebook(Notebook):
     """One notebook in one warm fork."""
 
     def __init__(self, box: Box, assignment: Assignment, limits: Limits) -> None:
@@ -156,10 +157,14 @@ class _PythonNotebook(Notebook):
         said = self.ask(channel, message)
         self._offsets = [int(n) for n in said["offsets"]][:2]
         proven = said["nonce"] == nonce and said["done"] == needed and not said["error"] and not said["tampered"]
-        return Ran(said["outputs"], cell.locked and proven, ", ".join(map(str, said["tampered"])))
+        return Ran(
+            said["outputs"], cell.locked and proven, ", ".join(map(str, said["tampered"])), says_ended=said["done"] == 1
+        )
 
 
-class _Ended(Exception):
+class Ended(Exception):
+    """A notebook goes no further; the limit that ended it, if one did."""
+
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
