@@ -13,6 +13,7 @@ CAUSES: dict[str, Text] = {
     "process_limit": Text(ko="프로세스 수 한도 초과", en="over the limit of processes"),
     "output_limit": Text(ko="출력량 한도 초과", en="over the limit of output"),
     "cpu_limit": Text(ko="계산 시간 한도 초과", en="over the limit of processor time"),
+    "file_limit": Text(ko="파일 크기 한도 초과", en="over the limit of a file's size"),
     "killed": Text(ko="실행이 도중에 강제로 끝남", en="ended by force in the middle"),
     "check_failed": Text(ko="확인 프로그램 오류", en="a check broke"),
     "sandbox_died": Text(ko="격리 환경이 도중에 멈춤", en="the sandbox stopped before its end"),
@@ -21,5 +22,6 @@ CAUSES: dict[str, Text] = {
 
 
 def known(cause: str) -> str:
-    """The cause where it is one of the table, else `other`: a newer or a wrong word still counts."""
-    return cause if cause in CAUSES else OTHER
+    """The cause where it is one of the table, alone or before a colon; else `other`: a newer or a wrong word still counts."""
+    first = cause.partition(":")[0]
+    return first if first in CAUSES else OTHER

@@ -80,6 +80,17 @@ def notebook_problem(notebook: Path) -> str:
     return ""
 
 
+class TooLarge(Exception):
+    """A file of a submission that no sandbox could take; the message begins with the cause."""
+
+
+def must_fit(folder: Path, file_mb: int) -> None:
+    """Refuse a folder with a file over the limit, before it is copied; what the records took is smaller by their own limit."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_size > file_mb * 1_000_000:
+            raise TooLarge(f"file_limit: {path.name[:80]}: {path.stat().st_size // 1_000_000} MB > {file_mb} MB")
+
+
 def stamp_of(receipt: dict[str, Any]) -> str:
     """When a submission came in, as nbgrader writes it."""
     return datetime.fromisoformat(receipt["received_at"]).astimezone(UTC).strftime(TIMESTAMP)

@@ -20,7 +20,8 @@ from typing import Any
 from nbgrader.coursedir import CourseDirectory
 
 from grader.client import RecordsClient
-from grader.engine.collect import collect, mend
+from grader.engine.causes import known
+from grader.engine.collect import TooLarge, collect, mend, must_fit
 from grader.engine.kinds import Kind, kind_of
 from grader.engine.lock import only_run
 from grader.engine.marking import Job, Marking, in_root
@@ -112,6 +113,7 @@ class _Run:
         while len(running) < 2 * self._kind.workers and (learner := next(waiting, None)) is not None:
             begun = True
             try:
+                must_fit(self._marking.submitted(learner), self._kind.limits.file_mb)
                 job = self._prepared(learner)
             except Exception as error:  # one submission must not stop the others
                 self._fail(learner, error)
@@ -153,8 +155,8 @@ class _Run:
     def _fail(self, learner: str, error: Exception) -> None:
         log.error("grading %s of %s", self._marking.lab, learner, exc_info=error)
         task = self._taken[learner]
-        message = f"{type(error).__name__}: {error}"[:200]
-        self._results.append((TaskResult(submission=task.submission, fence=task.fence, cause=message), learner))
+        message = str(error) if isinstance(error, TooLarge) else f"{type(error).__name__}: {error}"
+        self._results.append((TaskResult(submission=task.submission, fence=task.fence, cause=message[:200]), learner))
 
     def _send(self, *, only_when_due: bool = False) -> None:
         """Tell the records of what stands in the gradebook."""
@@ -171,7 +173,7 @@ class _Run:
     def _count(self, result: TaskResult, learner: str, refused: str) -> None:
         failed = refused or ("" if result.report else result.cause)
         self._done, self._failed = (self._done, self._failed + 1) if failed else (self._done + 1, self._failed)
-        cause = "other" if failed else result.cause
+        cause = known(failed) if failed else result.cause
         if cause:
             self._causes[cause] += 1
         self._say(learner, failed, cause)

@@ -70,6 +70,10 @@ class Marking:
     def close(self) -> None:
         self._converter.log.removeHandler(self._heard)
 
+    def submitted(self, learner: str) -> Path:
+        """The folder of a learner's submission, as it was laid out."""
+        return self._path("submitted", learner)
+
     def prepare(self, learner: str) -> Job:
         """Copy a submission's files, overwrite what is the instructor's, and sanitise its notebooks."""
         converter, submitted = self._converter, self._path("submitted", learner)
