@@ -12,7 +12,7 @@ from typing import Any
 
 from grader.certificates.facts import CertificateFacts, PassedLab, Unit
 from grader.certificates.keys import Issuer
-from grader.certificates.status import Place
+from grader.certificates.status import Place, stamp
 from labs.texts import Lang
 
 CONTEXT = ["https://www.w3.org/ns/credentials/v2", "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"]
@@ -34,11 +34,6 @@ def badge(facts: CertificateFacts, issuer: Issuer, place: Place, lang: Lang, at:
     }
     claims = {"iss": issuer.did, "jti": facts.verify_url, "nbf": int(at.timestamp())}
     return issuer.sign({key: value for key, value in (credential | claims).items() if value != []})
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as credentials write it, in UTC to the second."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def name_hash(name: str, salt: str) -> str:

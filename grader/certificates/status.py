@@ -10,7 +10,7 @@ import gzip
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from grader.certificates.keys import Issuer
@@ -48,6 +48,11 @@ class Place:
         ]
 
 
+def stamp(moment: datetime) -> str:
+    """A moment as credentials write it, in UTC to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def list_url(issuer: Issuer, purpose: Purpose, number: int) -> str:
     """The address of a status list."""
     return f"{issuer.url}/status/{purpose}/{number}"
@@ -70,8 +75,8 @@ def status_list(issuer: Issuer, purpose: Purpose, number: int, places: Iterable[
         "id": url,
         "type": ["VerifiableCredential", "BitstringStatusListCredential"],
         "issuer": issuer.did,
-        "validFrom": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "validUntil": (at + LASTS).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "validFrom": stamp(at),
+        "validUntil": stamp(at + LASTS),
         "credentialSubject": {
             "id": f"{url}#list",
             "type": "BitstringStatusList",
