@@ -11,7 +11,7 @@ from grader.records import certificates
 from grader.records.certificates import BadCertificate, Certificate, Sharing
 from grader.records.db import writing
 from grader.records.state import find_course
-from hub_config.portal.certificates import STANDING, Part, as_file
+from hub_config.portal.certificates import STANDING, Part, as_file, facts_of
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learner
@@ -28,7 +28,9 @@ def mine(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
         held = certificates.of_course(session, course, visit.who.name)
         if not held:
             raise PageError(404, N_("You have no certificate of this course yet."))
-        facts = visit.site.press.facts(held[-1].sha256("facts"))
+        facts = facts_of(visit, held[-1])
+        if facts is None:
+            raise PageError(404, N_("This file is no longer kept."))
         return visit.page(
             "certificate.html", certificate=held[-1], facts=facts, hidden=masked(facts.name), standing_text=STANDING,
             said=visit.t(N_("Your choice is saved.")) if done else "",

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from sqlalchemy.orm import Session
 
+from grader.certificates.facts import CertificateFacts
 from grader.records import certificates, issuing
 from grader.records.certificates import BadCertificate, Certificate
 from grader.records.db import writing
@@ -85,6 +86,14 @@ def download(visit: SignedIn, institution: str, course: str, certificate: str, p
     with visit.records() as session:
         run_of(session, institution, course)
         return as_file(visit, _find(session, course, certificate), part)
+
+
+def facts_of(visit: Visit, certificate: Certificate) -> CertificateFacts | None:
+    """What a certificate states; None where its time of keeping is over."""
+    try:
+        return visit.site.press.facts(certificate.sha256("facts"))
+    except FileNotFoundError:
+        return None
 
 
 def as_file(visit: Visit, certificate: Certificate, part: Part) -> FileResponse:

@@ -16,7 +16,7 @@ from grader.certificates.status import Purpose, status_list
 from grader.records import certificates
 from grader.records.certificates import Certificate
 from grader.records.models import CourseRun, Institution
-from hub_config.portal.certificates import STANDING
+from hub_config.portal.certificates import STANDING, facts_of
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import PageError, Site, Visit
@@ -54,8 +54,9 @@ def verify(visit: PasserBy, token: str) -> Response:
 def _shown(visit: Visit, found: Certificate | None) -> HTMLResponse:
     if found is None:
         return visit.page("verify.html", 404, certificate=None, standing_text=STANDING)
-    facts = visit.site.press.facts(found.sha256("facts"))
-    name = facts.name_in(visit.words.lang) if found.sharing.full_name else masked(facts.name)
+    facts, name = facts_of(visit, found), ""
+    if facts is not None:
+        name = facts.name_in(visit.words.lang) if found.sharing.full_name else masked(facts.name)
     return visit.page(
         "verify.html", certificate=found, facts=facts, name=name, standing_text=STANDING,
         revoked_on=found.revoked.at.astimezone(visit.zone).date() if found.revoked else None,

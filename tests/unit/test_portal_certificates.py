@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import time
+import zipfile
 from datetime import UTC, datetime
 from statistics import median
 from urllib.parse import urlsplit
@@ -18,7 +21,7 @@ from test_certificate_paper import one_page
 from test_portal_people import OVER, finished
 from test_portal_world import COURSE, ORIGIN, OTHER, PEOPLE, PREFIX, SCRIPT, World, seeded_records, world
 
-from grader.records import certificates, decisions, issuing
+from grader.records import certificates, decisions, issuing, retention
 from grader.records.certificates import Certificate
 from grader.records.db import reading, writing
 from grader.records.models import Person
@@ -265,6 +268,33 @@ def test_a_name_made_of_markup_is_text_on_paper_and_page(decided: World) -> None
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page
     assert "\u202e" not in page
+
+
+def test_what_is_deleted_at_the_end_leaves_the_page_that_it_holds(certified: World) -> None:
+    share(certified, "full_name", "labs", "evidence")
+    path = address(certified)
+    with reading(certified.engine) as session:
+        gone = retention.files_of(session, "mina")
+    assert set(held(certified).event.payload["files"].values()) <= gone
+    for sha256 in held(certified).event.payload["files"].values():
+        certified.blobs.path(sha256).unlink()
+    page = certified.browser(lang="en").get(path).text
+    assert "Valid" in page
+    assert "were deleted at the end of the retention period" in page
+    assert "김미나" not in page
+    assert certified.browser("mina").get(f"{PREFIX}learn/{COURSE}/certificate").status_code == 404
+
+
+def test_the_holders_own_file_has_the_certificate_and_tells_who_downloaded_it(certified: World) -> None:
+    certified.browser("office").get(f"{PREFIX}{PLACE}/{held(certified).event.id}/pdf_ko")
+    packed = certified.browser("mina").get(f"{PREFIX}learn/{COURSE}/data/all.zip").content
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert {f"certificates/2026-HANBIT-0001{end}" for end in ("-ko.pdf", "-en.pdf", ".jwt")} <= set(
+            archive.namelist()
+        )
+        told = json.loads(archive.read("records.json"))
+    assert "수료증" in certified.browser("mina").get(f"{PREFIX}learn/{COURSE}/data").text
+    assert any(look["what"].endswith("{certificate}/{part}") for look in told["looks"])
 
 
 # --- who may what ------------------------------------------------------------------------------------------------------
