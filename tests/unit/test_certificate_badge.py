@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -194,3 +196,29 @@ def test_a_broken_key_is_named_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(BadKey, match=r"demo\.pem"):
         issuer(tmp_path, "demo", HOME)
     assert (tmp_path / "demo.pem").read_text() == "broken"
+
+
+def test_an_outsider_verifies_by_the_document_alone(institution: Issuer, tmp_path: Path) -> None:
+    document = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "certificates.md"
+    program = tmp_path / "verify.py"
+    program.write_text(document.read_text("utf-8").partition("```python\n")[2].partition("```")[0], "utf-8")
+    web = Web(institution)
+    given = {
+        "badge.jwt": signed(institution).encode(), "did.json": web.pages[f"{HOME}/did.json"],
+        **{f"{purpose}.jwt": web.pages[f"{HOME}/status/{purpose}/1"] for purpose in PURPOSES},
+    }  # fmt: skip
+
+    def said(**changed: bytes) -> tuple[int, str]:
+        for name, content in {**given, **{key.replace("_", "."): value for key, value in changed.items()}}.items():
+            (tmp_path / name).write_bytes(content)
+        run = subprocess.run(
+            [sys.executable, str(program), *given], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return run.returncode, run.stdout + run.stderr
+
+    assert said() == (0, "holds: 영상 실무자를 위한 AI 활용 2026-DEMO-0001\n")
+    held = status_list(institution, "suspension", 1, {PLACE}, datetime.now(UTC))
+    assert said(suspension_jwt=held.encode()) == (1, "does not hold: suspension\n")
+    code, wrong = said(badge_jwt=_more_hours(signed(institution)).encode())
+    assert code == 1
+    assert "InvalidSignature" in wrong
