@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from grader.certificates.status import Place, Purpose
+from grader.completion import COMPLETING
 from grader.records import journal
 from grader.records.frozen import FROZEN, REOPENED, Frozen, frozen_decisions
 from grader.records.models import CourseRun, Event
@@ -79,12 +80,21 @@ class Certificate:
 
 
 def grounds(decision: Frozen | None) -> dict[str, Any] | None:
-    """What of a decision a certificate says; None where there is no frozen positive one."""
-    if decision is None or decision.outcome != "completed":
+    """What of a decision a certificate says; None where there is no frozen positive one.
+
+    The minutes are those of the whole course, or those attended by somebody who left it early for a job. A lab counts as
+    passed where its requirement is met by what was handed in, not by an exemption.
+    """
+    if decision is None or decision.outcome not in COMPLETING:
         return None
-    met = {requirement["id"] for requirement in decision.payload["requirements"] if requirement["met"]}
-    labs = [[lab["lab"], lab["submission"]] for lab in decision.payload["labs"] if f"lab:{lab['lab']}" in met]
-    return {"minutes_scheduled": decision.payload["minutes_scheduled"], "labs": [lab for lab in labs if lab[1]]}
+    said, early = decision.payload, decision.outcome == "early_employment"
+    met = {requirement["id"] for requirement in said["requirements"] if requirement["met"]}
+    passed = [lab for lab in said["labs"] if f"lab:{lab['lab']}" in met and not lab["exempt"]]
+    return {
+        "outcome": decision.outcome,
+        "minutes": said["minutes_present" if early else "minutes_scheduled"],
+        "labs": [[lab["lab"], lab["submission"]] for lab in passed],
+    }
 
 
 def key_of(token: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from grader.certificates.facts import CertificateFacts, PassedLab, Unit
 from grader.certificates.press import Press
 from grader.certificates.status import free_place
-from grader.records import certificates, journal, work
+from grader.records import certificates, enrolments, journal, work
 from grader.records.attend import zone
 from grader.records.certificates import ISSUED, BadCertificate, Certificate
 from grader.records.frozen import Frozen, frozen_in
@@ -93,6 +93,7 @@ def _facts(
 ) -> CertificateFacts:
     said = certificates.grounds(decision) or {}
     passed = [lab for lab, _ in said["labs"]]
+    left = _left_early(session, run, decision)
     try:
         return CertificateFacts(
             number=number,
@@ -104,8 +105,8 @@ def _facts(
             course_id=run.id,
             course=Text(ko=run.title_ko, en=run.title_en),
             starts_on=run.starts_on,
-            ends_on=run.ends_on,
-            hours=run.hours or round(said["minutes_scheduled"] / 60),
+            ends_on=left or run.ends_on,
+            hours=said["minutes"] // 60 if left or not run.hours else run.hours,
             units=_units(passed),
             labs=tuple(_passed(session, run, lab, submission) for lab, submission in said["labs"]),
             issued_on=now.astimezone(zone(run)).date(),
@@ -119,6 +120,14 @@ def _facts(
             f"a value cannot stand on a certificate ({first['loc'][0]}): a name has 1 to 120 characters; correct it in the "
             "roster and issue again",
         ) from None
+
+
+def _left_early(session: Session, run: CourseRun, decision: Frozen) -> date | None:
+    """The last day of somebody who left for a job: their certificate states the days and hours until then."""
+    if decision.outcome != "early_employment":
+        return None
+    login = decision.event.subject
+    return date.fromisoformat(enrolments.ends(journal.events(session, run.id, subject=login))[login].payload["on"])
 
 
 def _passed(session: Session, run: CourseRun, lab: str, submission: str) -> PassedLab:

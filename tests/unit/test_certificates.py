@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_course import COURSE
+from small_course import COURSE, DAYS, MONDAY_TEN
 from test_course_facts import AFTER, BY, Room, room
 
 from grader.certificates.press import Press
 from grader.certificates.status import Place
-from grader.records import certificates, decisions, issuing, journal
-from grader.records.blobs import BlobStore
+from grader.records import certificates, decisions, enrolments, exemptions, issuing, journal, work
+from grader.records.blobs import BlobStore, Manifest
 from grader.records.certificates import BadCertificate, Certificate, Sharing
 from grader.records.db import reading, writing
 from grader.records.models import Enrolment, Person
 from grader.records.state import find_course
+from grader.records.work import GradeReport
 from hub_config import assets
 from labs.texts import UserError
 
@@ -149,6 +150,33 @@ def test_a_decision_frozen_as_failed_takes_the_certificate_with_it(frozen: Room,
         issue(frozen, press)
 
 
+def test_who_left_early_for_a_job_is_certified_until_that_day(room: Room, press: Press) -> None:
+    room.attended("ann", days=4)
+    room.handed_in("ann")
+    room.do(enrolments.end, "ann", how="early_employment", on=DAYS[3])
+    freeze(room)
+    facts = press.facts(issue(room, press).sha256("facts"))
+    assert (facts.ends_on, facts.hours) == (DAYS[3], 36)
+
+
+def test_a_lab_that_was_exempted_is_not_said_to_be_passed(room: Room, press: Press) -> None:
+    with room.run() as (_, run):
+        for lab in run.labs:
+            lab.required = True
+    room.attended("ann")
+    room.handed_in("ann", points=10)
+    with room.run() as (session, run):
+        work.release(session, run, "book-proposal", Manifest(files=()), actor="eve", due_at=None, now=MONDAY_TEN)
+        receipt = work.submit(session, run, "book-proposal", Manifest(files=()), learner="ann", now=MONDAY_TEN)
+        report = GradeReport(submission=receipt.id, points=90, max_points=100, final=True)
+        work.record_grade(session, COURSE, report, actor="grader", now=MONDAY_TEN)
+    room.do(exemptions.exempt, "ann", "rough-cut")
+    freeze(room)
+    facts = press.facts(issue(room, press).sha256("facts"))
+    assert [lab.id for lab in facts.labs] == ["book-proposal"]
+    assert not {unit.id for unit in facts.units} & {"rough-cut-editing", "captioning"}
+
+
 def test_revoking_needs_a_reason_holds_for_good_and_is_done_once(frozen: Room, press: Press) -> None:
     made = issue(frozen, press)
     with writing(frozen.engine) as session:
@@ -236,7 +264,7 @@ def test_numbers_are_without_gap_or_double_when_many_issue_at_once(room: Room, p
     freeze(room)
     wrong: list[BaseException] = []
 
-    def work(logins: list[str]) -> None:
+    def issue_each(logins: list[str]) -> None:
         try:
             for login in logins:
                 issue(room, press, login)
@@ -244,7 +272,8 @@ def test_numbers_are_without_gap_or_double_when_many_issue_at_once(room: Room, p
             wrong.append(error)
 
     threads = [
-        threading.Thread(target=work, args=(list(order),)) for order in (many, reversed(many), many[6:] + many[:6])
+        threading.Thread(target=issue_each, args=(list(order),))
+        for order in (many, reversed(many), many[6:] + many[:6])
     ]
     for thread in threads:
         thread.start()
