@@ -8,6 +8,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
+import typst
 import zxingcpp
 from pydantic import ValidationError
 
@@ -93,6 +94,10 @@ def test_what_people_wrote_is_text_and_never_code(lang: Lang) -> None:
 
 def test_a_file_that_a_name_asks_for_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("the secret")
+    unsafe = typst.compile(f'#set text(font: "Pretendard")\n#read("{tmp_path}/secret.txt")'.encode(), root="/",
+                           font_paths=[str(assets.fonts())], ignore_system_fonts=True, format="pdf")  # fmt: skip
+    assert isinstance(unsafe, bytes)
+    assert one_page(unsafe) == "the secret", "a name that is pasted into the template is evaluated"
     said = one_page(printed(facts(name=f'#read("{tmp_path}/secret.txt")')))
     assert "the secret" not in said
     assert "#read" in said.replace("\u200b", "")

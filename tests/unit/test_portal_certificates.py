@@ -241,7 +241,7 @@ def test_an_address_that_differs_by_its_last_letter_is_looked_up_in_the_same_tim
             assert browser.get(path).status_code == 404
             times.append(time.perf_counter() - begun)
     slow, quick = sorted((median(times) for times in took.values()), reverse=True)
-    assert slow < quick * 2
+    assert slow < quick * 3
     assert browser.get(near).text.replace(near.rpartition("/")[2], "") == browser.get(far).text.replace("A" * 27, "")
 
 
