@@ -40,6 +40,11 @@ class Settings(BaseModel):
         default=8000, ge=1024, le=65000,
         description="The public port. The inner services listen on loopback at port+1, +10, +20, +30 and +81.",
     )  # fmt: skip
+    public_url: str | None = Field(
+        default=None, pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme and host under which people reach Practicum, such as `https://lab.example.kr`, where that is not "
+        "`http://host:port`. Certificates carry it: set it before the first one is issued, and keep it.",
+    )  # fmt: skip
     language: Literal["ko", "en"] = Field(default="ko", description="The language of the command line and of the Hub.")
     login: Literal["demo"] = Field(
         default="demo", description="How people log in. `demo`: one shared password, on loopback only."

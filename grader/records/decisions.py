@@ -99,6 +99,7 @@ def _payload(learner: LearnerState, head: int) -> dict[str, Any]:
             {
                 "lab": lab.lab.lab_id,
                 "required": lab.lab.required,
+                "exempt": lab.exemption is not None,
                 "points": lab.points,
                 "max_points": lab.grade.payload["max_points"] if lab.grade else None,
                 "submission": lab.latest.id if lab.latest else None,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from grader.records import looks, work
+from grader.records import certificates, looks, work
 from grader.records.models import CourseRun, Enrolment, Event, Person, StaffRole
 from grader.records.state import learner_state
 from grader.records.work import Receipt
@@ -18,10 +18,12 @@ from grader.records.work import Receipt
 
 @dataclass(frozen=True)
 class About:
-    """What is held about a person: as JSON, and the submissions whose files lie beside it."""
+    """What is held about a person: as JSON, and the submissions and certificates whose files lie beside it."""
 
     told: dict[str, Any]
     submissions: tuple[Receipt, ...]
+    #: The events of their issue.
+    certificates: tuple[Event, ...]
 
 
 def about(session: Session, login: str, as_of: datetime, *, courses: Collection[str] | None = None) -> About:
@@ -43,8 +45,10 @@ def about(session: Session, login: str, as_of: datetime, *, courses: Collection[
             if courses is None or look.course_id in courses
         ],
     }
-    received = [event for event in events if event.kind == work.RECEIVED and event.subject == login]
-    return About(told, tuple(map(work.receipt_of, received)))
+    mine = [event for event in events if event.subject == login]
+    received = [event for event in mine if event.kind == work.RECEIVED]
+    issued = [event for event in mine if event.kind == certificates.ISSUED]
+    return About(told, tuple(map(work.receipt_of, received)), tuple(issued))
 
 
 def _person(session: Session, login: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.records import journal, looks, work
+from grader.records import certificates, journal, looks, work
 from grader.records.blobs import Manifest
 from grader.records.models import CourseRun, Enrolment, Event, Person, StaffRole
 
@@ -67,6 +67,8 @@ def _named(events: Iterable[Event]) -> Iterable[str]:
             yield from (file.sha256 for file in Manifest.model_validate(event.payload["manifest"]).files)
         elif event.kind == work.FEEDBACK:
             yield from (event.payload["html"], event.payload["results"])
+        elif event.kind == certificates.ISSUED:
+            yield from event.payload["files"].values()
 
 
 def _years_ago(today: date, years: int) -> date:

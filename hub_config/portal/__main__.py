@@ -24,12 +24,16 @@ def portal_settings(settings: Settings) -> PortalSettings:
     """The portal's settings, from the product's."""
     command = (sys.executable, "-m", "hub_config.cli")
     return PortalSettings(
+        public_url=settings.public_url,
+        address=settings.public_url or settings.base_url,
         hub_api_url=settings.hub_api_url,
         hub_url=f"http://127.0.0.1:{settings.port}",
         api_token=settings.secret("portal-token"),
         secret=settings.secret("class-codes").encode(),
         htmx_file=assets.node_modules() / "htmx.org" / "dist" / "htmx.min.js",
         fonts_folder=assets.node_modules() / "pretendard" / "dist" / "web" / "variable",
+        paper_fonts_folder=assets.fonts(),
+        keys_folder=settings.data / "secrets" / "issuers",
         courses_folder=settings.data / "courses",
         gateway_url=settings.gateway_url,
         grade_command=(*command, "grade", "--json"),

@@ -23,6 +23,8 @@ from hub_config.portal import (
     ai_of_office,
     assignments,
     auth,
+    certificate_mine,
+    certificates,
     deadlines,
     desk,
     desk_ai,
@@ -38,6 +40,7 @@ from hub_config.portal import (
     privacy,
     server,
     similar,
+    verify,
 )
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
@@ -64,6 +67,9 @@ ROUTERS = (
     people.router,
     privacy.router,
     office.router,
+    certificates.router,
+    certificate_mine.router,
+    verify.router,
     ai_of_learner.router,
     ai_of_class.router,
     ai_of_office.router,

@@ -26,6 +26,10 @@ class PortalSettings(BaseModel):
     public_url: str | None = Field(
         default=None, description="scheme and host that browsers use, where a proxy in front changes the Host header"
     )
+    address: str = Field(
+        default="http://127.0.0.1:8000",
+        description="scheme and host that certificates carry, without a slash at its end",
+    )
     hub_api_url: str = "http://127.0.0.1:8081/hub/api"
     hub_url: str = Field(default="http://127.0.0.1:8000", description="the Hub's proxy, to reach learner servers")
     oauth_client_id: str = "service-portal"
@@ -33,6 +37,8 @@ class PortalSettings(BaseModel):
     secret: SecretBytes = Field(description="the class codes' key; the keys of cookies and forms are derived from it")
     htmx_file: Path = Field(description="htmx.min.js of the npm package htmx.org")
     fonts_folder: Path = Field(description="dist/web/variable of the npm package pretendard")
+    paper_fonts_folder: Path = Field(description="Pretendard's OpenType files, for certificates")
+    keys_folder: Path = Field(description="the institutions' keys that sign certificates, made at first use")
     courses_folder: Path = Field(
         description="the folder of nbgrader's course folders, for the review desk, logs and comparisons"
     )

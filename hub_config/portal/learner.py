@@ -14,7 +14,7 @@ from grader.attendance import Mark, TrainingDay
 from grader.completion import COMPLETING
 from grader.deadlines import Lateness, taken_off
 from grader.feedback import Feedback
-from grader.records import attend, journal, work
+from grader.records import attend, certificates, journal, work
 from grader.records.attend import Refused
 from grader.records.db import writing
 from grader.records.deadlines import deadlines_of
@@ -99,6 +99,7 @@ def _today(
             "learn.html", status,
             state=state, today=_today_of(visit, session, state), next_lab=_next_lab(visit, state),
             progress=progress(visit, state), said=said, problem=visit.t(problem) if problem else "", typed=typed,
+            certified=bool(certificates.of_course(session, course, state.login)),
             ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
         )  # fmt: skip
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from grader.records import looks, work
+from grader.records import certificates, looks, work
+from grader.records.certificates import BadCertificate
 from grader.records.db import writing
 from grader.records.work import UnknownWork
 from hub_config.portal.i18n import N_
@@ -27,6 +28,7 @@ CALLED = (
     ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),
     ("office/{institution}/{course}/people/{login}", N_("Record of a learner")),
+    ("office/{institution}/{course}/certificates", N_("Certificates")),
     ("office/{institution}/{course}", N_("Completion decisions")),
     ("learn/{course}/receipts", N_("Receipt of a submission")),
     ("learn/{course}/feedback", N_("Feedback")),
@@ -49,7 +51,7 @@ def note(request: Request, route: str) -> None:
     if not visit.site.lately.is_new((who, address, route, *map(str, params.values()), subject), visit.now):
         return
     with writing(visit.site.engine) as session:
-        subject = subject or _owner(session, course, params.get("submission", ""))
+        subject = subject or _owner(session, course, params.get("submission", ""), params.get("certificate", ""))
         looks.note(session, who=who, address=address, what=route, course=course or params["institution"],
                    subject=subject, now=visit.now)  # fmt: skip
 
@@ -59,9 +61,11 @@ def called(what: str) -> str:
     return next((name for start, name in CALLED if what.startswith(start)), what)
 
 
-def _owner(session: Session, course: str, submission: str) -> str:
-    """Whose submission it is; nobody's where there is none."""
+def _owner(session: Session, course: str, submission: str, certificate: str) -> str:
+    """Whose submission or certificate it is; nobody's where there is none."""
     try:
+        if certificate:
+            return certificates.by_id(session, course, certificate).login
         return work.find_submission(session, course, submission).learner if submission else ""
-    except UnknownWork:
+    except (UnknownWork, BadCertificate):
         return ""

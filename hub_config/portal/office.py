@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from grader.records import attend, enrolments, exemptions, frozen, journal, retention, timetable, work
+from grader.records import attend, certificates, enrolments, exemptions, frozen, journal, retention, timetable, work
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.deadlines import CHANGES
@@ -39,6 +39,9 @@ KINDS = {
     frozen.FROZEN: N_("Decision frozen"),
     frozen.REOPENED: N_("Decision opened again"),
     retention.ANONYMISED: N_("Name deleted at the end of the retention period"),
+    certificates.ISSUED: N_("Certificate issued"),
+    certificates.REVOKED: N_("Certificate revoked"),
+    certificates.SHARED: N_("Holder chose what is shown"),
     **CHANGES,
 }
 

@@ -28,6 +28,7 @@ TITLES = {
     403: N_("You have no access to this page"),
     404: N_("There is no such page"),
     413: N_("That is too much"),
+    429: N_("That was too often"),
     500: N_("Something went wrong"),
     503: N_("Not available right now"),
 }
@@ -36,6 +37,7 @@ ADVICE = {
     403: N_("If you should have access, ask the person in charge at your institution to add your role."),
     404: N_("Check the address, or start again from your home page."),
     413: N_("Go back and enter less text."),
+    429: N_("Wait a minute and reload the page."),
     500: N_("Try again in a minute. If it happens again, tell the person who runs this service."),
     503: N_("Wait a moment and reload the page."),
 }

@@ -17,6 +17,7 @@ from grader.records import looks, personal
 from grader.records.models import CourseRun, Institution
 from grader.records.personal import About
 from grader.records.state import UnknownCourse, find_course
+from hub_config.portal.certificates import FILES
 from hub_config.portal.looking import called
 from hub_config.portal.office import run_of
 from hub_config.portal.pages import PageRoute
@@ -83,16 +84,23 @@ def _file(visit: Visit, login: str, courses: Collection[str] | None, *, ai: bool
 
 
 def _pack(archive: zipfile.ZipFile, site: Site, found: About) -> None:
-    """The records as JSON, and each submission's files beside them; a file whose time is over is only named."""
+    """The records as JSON, and what was handed in and certified beside them; a file whose time is over is only named."""
     archive.writestr("records.json", json.dumps(found.told, ensure_ascii=False, indent=2))
-    for receipt in found.submissions:
-        for entry in receipt.manifest.files:
-            try:
-                archive.write(
-                    site.blobs.path(entry.sha256), str(Path("submissions", receipt.lab, receipt.id, entry.path))
-                )
-            except FileNotFoundError:
-                continue
+    files = [
+        (Path("submissions", receipt.lab, receipt.id, entry.path), entry.sha256)
+        for receipt in found.submissions
+        for entry in receipt.manifest.files
+    ]
+    files += [
+        (Path("certificates", event.payload["number"] + ending), event.payload["files"][part])
+        for event in found.certificates
+        for part, (ending, _) in FILES.items()
+    ]
+    for path, sha256 in files:
+        try:
+            archive.write(site.blobs.path(sha256), str(path))
+        except FileNotFoundError:
+            continue
 
 
 def _parts(packed: BinaryIO) -> Iterator[bytes]:

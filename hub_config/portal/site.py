@@ -14,6 +14,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
+from babel import dates
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -21,6 +22,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session as DatabaseSession
 
 from grader.attendance import EVENT_TEXT, STATUS_TEXT
+from grader.certificates.paper import DAY
+from grader.certificates.press import Press
 from grader.completion import OUTCOME_TEXT
 from grader.deadlines import explained
 from grader.engine.causes import CAUSES
@@ -36,6 +39,7 @@ from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
 from hub_config.portal.i18n import N_, Words
 from hub_config.portal.lately import Lately
+from hub_config.portal.limits import AddressLimiter
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.places import Place, places
 from hub_config.portal.runs import RunBoard
@@ -85,9 +89,16 @@ class Site:
     #: which would have none left to take it when a whole class hands in at once.
     waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MOST_WAITING))
     words: dict[str, Words] = field(default_factory=i18n.load)
+    #: Pages that need no login are asked for so often by one address.
+    public_limiter: AddressLimiter = field(default_factory=AddressLimiter)
+    press: Press = field(init=False)
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
+        settings = self.settings
+        self.press = Press(
+            settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix
+        )
         own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js", "desk.js")]
         parts = (*own, self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
@@ -204,6 +215,10 @@ class Visit:
     def tn(self, singular: str, plural: str, count: int) -> str:
         """A counting message of the catalogue; `count` fills its %(count)s."""
         return self.words.ngettext(singular, plural, count) % {"count": count}
+
+    def full_date(self, day: date) -> str:
+        """A day with its year, as certificates write it."""
+        return dates.format_date(day, DAY[self.words.lang], locale=self.words.lang)
 
     def date(self, day: date) -> str:
         return self.words.date(day)

@@ -26,6 +26,7 @@ from grader.records.state import find_course
 from grader.records.work import CriterionPoints, GradeReport
 from grader.roles import Caller
 from grader.similarity.result import Alike, Comparison, Pair, Passage, Unread, comparison_file
+from hub_config.assets import fonts
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.security import Session
@@ -84,7 +85,8 @@ class World:
             prefix=PREFIX, hub_url="http://hub.test", hub_api_url="http://hub.test/hub/api", api_token="service-token",
             secret=SECRET, htmx_file=assets / "htmx.js", fonts_folder=assets, gateway_url="http://gateway.test",
             grade_command=(sys.executable, "-c", "pass"), feedback_command=(sys.executable, "-c", "pass"),
-            similar_command=(sys.executable, "-c", "pass"), release_command=(sys.executable, "-c", "pass"), courses_folder=folder / "courses", now=lambda: self.now,
+            similar_command=(sys.executable, "-c", "pass"), release_command=(sys.executable, "-c", "pass"), courses_folder=folder / "courses",
+            paper_fonts_folder=fonts(), keys_folder=folder / "keys", address=ORIGIN, now=lambda: self.now,
         )  # fmt: skip
 
     def _play(self, request: httpx.Request) -> httpx.Response:

@@ -124,3 +124,13 @@ def test_a_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> No
 
 def test_every_setting_says_what_it_means() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    "url", ["lab.example.kr", "https://lab.example.kr/", "https://lab.example.kr/x", "ftp://x", "https://a@b", ""]
+)
+def test_a_public_address_is_scheme_and_host_alone(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="public_url"):
+        load_settings(written(tmp_path, f'public_url: "{url}"'))
+    for good in ("https://lab.example.kr", "http://127.0.0.1:8000"):
+        assert load_settings(written(tmp_path, f"public_url: {good}")).public_url == good
