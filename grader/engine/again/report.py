@@ -6,7 +6,7 @@ The rule: all of it is bounded, because a hostile notebook chose it, and nothing
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -77,7 +77,7 @@ class Rerun(BaseModel):
         return not self.cause and not self.stopped_at and 0 < self.ran == self.cells
 
     @property
-    def counts(self) -> Annotated[tuple[int, int], "came out again, of how many"]:
+    def counts(self) -> tuple[int, int]:
         """How many deliverables were made again as they were handed in, and of how many."""
         remade = [one for one in self.made if one.outcome != "given"]
         return sum(one.outcome in ("same", "alike") for one in remade), len(remade)
