@@ -84,7 +84,12 @@ def with_ai_of(running: Settings, new: Settings) -> Settings:
 
 
 def _policy(ai: AiPolicy) -> Policy:
-    """Give a lab's policy: with what it may do come the built-in models for it, and both of the API's ways to chat."""
+    """Give a lab's policy: with what it may do come the built-in models for it, and both of the API's ways to chat.
+
+    A lab that asks for no endpoint has AI switched off.
+    """
+    if not ai.endpoints:
+        return Policy(ai=False)
     endpoints = {*ai.endpoints, *({"responses"} if "chat" in ai.endpoints else ())}
     names = {*ai.models, *(alias for alias, kind in ALIASES.items() if kind in ai.endpoints and kind != "chat")}
     return Policy(models=frozenset(names), endpoints=frozenset(endpoints), learner=Limit(krw=ai.budget_krw))

@@ -6,6 +6,7 @@ new profession is one folder and one line.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -52,7 +53,26 @@ def read_pack(name: str, folder: Path) -> Pack:
             raise ManifestError(
                 f"{lab.folder.name}/lab.yaml: competencies: {', '.join(unknown)} not in profession.yaml"
             )
+    _must_be_parallel(labs)
     return Pack(name, folder, profession, labs)
+
+
+def _must_be_parallel(labs: Iterable[LabFolder]) -> None:
+    """The forms of a skills check are two, and alike in what they are scored by; else their scores could not be compared."""
+    forms: dict[str, dict[str, LabFolder]] = {}
+    for lab in labs:
+        if measures := lab.lab.measures:
+            other = forms.setdefault(measures.check, {})
+            if measures.form in other:
+                raise ManifestError(
+                    f"{lab.folder.name}/lab.yaml: measures: {other[measures.form].id} is form '{measures.form}' already"
+                )
+            other[measures.form] = lab
+    for check, pair in forms.items():
+        scored = [[(c.id, c.points, c.check) for c in lab.lab.criteria] for lab in pair.values()]
+        if any(one != scored[0] for one in scored):
+            names = " and ".join(lab.id for lab in pair.values())
+            raise ManifestError(f"measures: {check}: criteria and points of {names} must be the same")
 
 
 @cache

@@ -94,6 +94,21 @@ def save_evidence(folder: Path, items: Iterable[Item]) -> Evidence:
     return evidence
 
 
+def read_evidence(folder: Path, file: str = FILE) -> Evidence | CheckResult:
+    """Read the evidence of a submission, or give the result that says what is wrong with it."""
+    text = read_text(folder, file)
+    if isinstance(text, CheckResult):
+        return text
+    try:
+        return Evidence.model_validate_json(text)
+    except ValidationError:
+        return failed(
+            Text(ko=f"{file}을 읽을 수 없습니다.", en=f"{file} cannot be read."),
+            Text(ko="검토 양식에서 다시 저장하세요.", en="Save it again from the review form."),
+            where=file,
+        )
+
+
 def reviewed(
     folder: Path,
     *,
@@ -104,17 +119,9 @@ def reviewed(
     min_reason_chars: int = 5,
 ) -> CheckResult:
     """Check that the learner judged every AI answer: enough of them, some changed, each change with a reason."""
-    text = read_text(folder, file)
-    if isinstance(text, CheckResult):
-        return text
-    try:
-        evidence = Evidence.model_validate_json(text)
-    except ValidationError:
-        return failed(
-            Text(ko=f"{file}을 읽을 수 없습니다.", en=f"{file} cannot be read."),
-            Text(ko="검토 양식에서 다시 저장하세요.", en="Save it again from the review form."),
-            where=file,
-        )
+    evidence = read_evidence(folder, file)
+    if isinstance(evidence, CheckResult):
+        return evidence
     wants = _requirements(evidence, min_items, min_changed, each_with_reason, min_reason_chars)
     return share(sum(want.ok for want in wants), len(wants), wants)
 

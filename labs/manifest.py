@@ -185,6 +185,13 @@ class Criterion(Data):
         return self
 
 
+class Measures(Data):
+    """A lab that measures and does not teach: one of the two forms of a skills check, before the training or after it."""
+
+    check: Slug
+    form: Literal["before", "after"]
+
+
 class Lab(Data):
     """A lab: what is made, how it is judged, and what AI it may use."""
 
@@ -202,6 +209,7 @@ class Lab(Data):
     limits: Limits = Limits()
     execution: Again | None = Field(default=None, description="the notebook is executed again; it changes no points")
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+    measures: Measures | None = Field(default=None, description="the skills check that this lab is a form of")
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
@@ -222,6 +230,15 @@ class Lab(Data):
             raise ValueError("execution.starts_from holds every deliverable: nothing is left to be made again")
         if (self.execution.seconds or 0) > self.limits.wall_seconds:
             raise ValueError(f"execution.seconds is over limits.wall_seconds ({self.limits.wall_seconds:g})")
+        return self
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        """Scores before and after are compared, so nothing but the work may move them: no judge and no lateness."""
+        if self.measures and (judged := [criterion.id for criterion in self.criteria if criterion.review]):
+            raise ValueError(f"a lab with 'measures' has no review: give {', '.join(judged)} a check")
+        if self.measures and self.due.late.policy == "percent":
+            raise ValueError("a lab with 'measures' takes nothing off for being late: set due.late.policy to none")
         return self
 
     @property

@@ -85,12 +85,24 @@ class Question:
 
 
 class ReviewForm:
-    """Every AI answer in a row: keep it or choose another, and say why."""
+    """Every AI answer in a row: keep it or choose another, and say why.
+
+    `accept` is the choice that takes an answer as it stands, where the answer is not itself one of the choices; then nothing
+    is chosen beforehand. `width` is that of the choices.
+    """
 
     def __init__(
-        self, lab: LabSession, questions: Sequence[Question], choices: Mapping[str, str], *, model: str = ""
+        self,
+        lab: LabSession,
+        questions: Sequence[Question],
+        choices: Mapping[str, str],
+        *,
+        model: str = "",
+        accept: str = "",
+        width: str = "9em",
     ) -> None:
         self.lab, self.questions, self.choices, self.model = lab, list(questions), dict(choices), model
+        self.accept = accept
         known = {item.id: item for item in lab.evidence.items}
         options = [(label, value) for value, label in self.choices.items()]
         self._final, self._reason = {}, {}
@@ -98,12 +110,14 @@ class ReviewForm:
             before = known.get(question.id)
             start = before.final if before and before.final in self.choices else question.ai
             self._final[question.id] = ipw.Dropdown(
-                options=options, value=start if start in self.choices else None, layout={"width": "9em"}
+                options=options, value=start if start in self.choices else None, layout={"width": width}
             )
             self._reason[question.id] = ipw.Text(
                 value=before.reason if before else "",
                 layout={"width": "24em"},
-                placeholder=lab.text("바꾸었다면 이유를 적으세요", "Why, if you changed it"),
+                placeholder=lab.text("판단한 이유", "Your reason")
+                if accept
+                else lab.text("바꾸었다면 이유를 적으세요", "Why, if you changed it"),
             )
         self._status = ipw.HTML()
 
@@ -130,7 +144,11 @@ class ReviewForm:
     def _item(self, question: Question) -> Item:
         final = str(self._final[question.id].value)
         decision: Decision = (
-            "accepted" if final == question.ai else "edited" if question.ai in self.choices else "rejected"
+            "accepted"
+            if final in (question.ai, self.accept)
+            else "edited"
+            if question.ai in self.choices
+            else "rejected"
         )
         return Item(
             id=question.id,

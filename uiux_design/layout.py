@@ -99,11 +99,11 @@ def _unordered(wireframe: Wireframe) -> list[Finding]:
             ),
         )
         for first, second in pairwise(wireframe.elements)
-        if _before(second, first)
+        if is_read_before(second, first)
     ]
 
 
-def _before(first: Element, second: Element) -> bool:
+def is_read_before(first: Element, second: Element) -> bool:
     """Say whether the first is plainly read before the second: above it, or beside it on the left."""
     if first.bottom <= second.y:
         return True
