@@ -63,6 +63,9 @@ def test_each_lab_gets_what_its_lab_yaml_asks_for(folder: Path) -> None:
     config = made(load_settings(model="smollm2-135m"))
     for lab in (lab for pack in packs().values() for lab in pack.labs):
         here = rules(config, "video-1", lab.id)
+        assert here.ai == bool(lab.lab.ai.endpoints), "a lab that asks for no endpoint has no AI"
+        if not here.ai:
+            continue
         assert here.limits.lab.krw == lab.lab.ai.budget_krw
         assert here.models is not None
         assert set(lab.lab.ai.models) <= here.models
