@@ -239,6 +239,8 @@ class Lab(Data):
             raise ValueError(f"a lab with 'measures' has no review: give {', '.join(judged)} a check")
         if self.measures and self.due.late.policy == "percent":
             raise ValueError("a lab with 'measures' takes nothing off for being late: set due.late.policy to none")
+        if self.measures and self.pass_percent:
+            raise ValueError("a lab with 'measures' has no pass mark: set pass_percent to 0")
         return self
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_the_languages_of_a_transcript_have_the_same_lines_at_the_same_times(for
         for lang in LANGS
     )
     assert ko == en
-    assert all(before[2] <= after[1] for before, after in zip(ko, ko[1:], strict=False))
+    assert all(before[2] <= after[1] for before, after in pairwise(ko))
 
 
 def ux_score(folder: Path, lab_id: str = "ux-check-before") -> dict[str, float]:

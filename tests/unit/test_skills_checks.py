@@ -29,7 +29,7 @@ CHOICES = ["", OK, "number", "name", "made-up"]
 def lab_data(**more: Any) -> dict[str, Any]:
     criterion = {"id": "found", "title": TEXT, "points": 10, "check": "labs.judging:judged"}
     return {
-        "title": TEXT, "summary": TEXT, "minutes": 30, "due": {"late": {"policy": "none"}},
+        "title": TEXT, "summary": TEXT, "minutes": 30, "pass_percent": 0, "due": {"late": {"policy": "none"}},
         "deliverables": [{"path": "evidence.json", "kind": "json", "title": TEXT}], "criteria": [criterion], **more,
     }  # fmt: skip
 
@@ -88,6 +88,7 @@ def test_forms_that_are_not_scored_alike_are_refused(tmp_path: Path) -> None:
         ({"due": {}}, "takes nothing off for being late"),
         ({"criteria": [{"id": "story", "title": TEXT, "points": 2, "review": {
             "levels": [{"points": 2, **TEXT}, {"points": 0, **TEXT}]}}]}, "has no review: give story a check"),
+        ({"pass_percent": 60}, "has no pass mark"),
         ({"measures": {"check": "judging", "form": "during"}}, "'before' or 'after'"),
         ({"measures": {"form": "before"}}, "check"),
     ],
