@@ -168,8 +168,11 @@ class ReviewForm:
 
     def _row(self, number: int, question: Question) -> ipw.VBox:
         said = html.escape(self.choices.get(question.ai, question.ai))
-        ai = f"<small>AI: <b>{said}</b> {html.escape(question.ai_reason)}</small>"
-        text = ipw.HTML(f"<div style='line-height:1.5'>{number}. {html.escape(question.text)}<br>{ai}</div>")
+        about, why = html.escape(question.text), html.escape(question.ai_reason)
+        shown = f"{number}. {about}<br><small>AI: <b>{said}</b> {why}</small>"
+        if self.accept:  # what is judged is the AI's answer itself, so that is what is read first
+            shown = f"<small>{number}. {about}</small><br>AI: <b>{said}</b> <small>{why}</small>"
+        text = ipw.HTML(f"<div style='line-height:1.5'>{shown}</div>")
         return ipw.VBox(
             [text, ipw.HBox([self._final[question.id], self._reason[question.id]])],
             layout={"border_bottom": "1px solid #ddd", "padding": "4px 0"},

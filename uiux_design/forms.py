@@ -10,6 +10,7 @@ import html
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import ipywidgets as ipw
@@ -180,21 +181,22 @@ class ElementsForm:
         return page
 
     def _show(self, page: Wireframe) -> None:
-        buffer = io.BytesIO()
-        draw(page).save(buffer, "PNG")
-        self._picture.value = buffer.getvalue()
+        self._draw(page)
         judged, all_ = len(self._verdicts()), len(self.draft.elements)
         said = self.lab.text(f"저장했습니다. AI 제안 {all_}개 가운데 {judged}개를 검토했습니다.", f"Saved. {judged} of {all_} proposals judged.")  # fmt: skip
         self._status.value = html.escape(said)
 
+    def _draw(self, page: Wireframe) -> None:
+        buffer = io.BytesIO()
+        draw(page).save(buffer, "PNG")
+        self._picture.value = buffer.getvalue()
+
     def _restore(self) -> None:
         """Bring back what was saved: judgements from the evidence, added elements and places from wireframe.json."""
-        path = self.lab.folder / FILE
+        path, page = self.lab.folder / FILE, self.draft
         if path.is_file():
-            try:
+            with suppress(ValidationError, UnicodeDecodeError):
                 page = Wireframe.model_validate_json(path.read_text("utf-8"))
-            except (ValidationError, UnicodeDecodeError):
-                page = self.draft
             for number, element in enumerate(page.elements, 1):
                 if element.id not in self.rows:
                     self.add(element.id, order=number * STEP, **element.model_dump(exclude={"id"}))
@@ -205,6 +207,7 @@ class ElementsForm:
             if row and row.proposed:
                 self._restore_row(row, item.final, item.decision, item.reason)
         self._refresh()
+        self._draw(page)
 
     @staticmethod
     def _restore_row(row: ElementRow, final: str, decision: str, reason: str) -> None:
