@@ -59,11 +59,13 @@ def read_cuts(text: str, source: str) -> CutList:
 
 
 def save_cuts(folder: Path, text: str, lang: str, source: str = "interview") -> str:
-    """Write cutlist.json from what was typed, and say how long the clip is; or say what cannot be read, and write nothing."""
+    """Write cutlist.json from what was typed, and say how long the clip is; or say what is wrong, and write nothing."""
     try:
         cuts = read_cuts(text, source)
     except UserError as error:
         return error.text.in_(lang)
+    if not cuts.ranges:
+        return Text(ko="아직 컷이 없어 저장하지 않았습니다.", en="There is no cut yet; nothing was saved.").in_(lang)
     cuts.save(folder)
     said = Text(
         ko=f"컷 {len(cuts.ranges)}개, 모두 {cuts.seconds:.1f}초. {FILE}에 저장했습니다.",

@@ -64,6 +64,7 @@ def test_a_cut_that_cannot_be_read_is_named_and_nothing_is_written(bad: str, tmp
     with pytest.raises(UserError):
         read_cuts(f"1 - 2\n{bad}", "x")
     assert "2번째 줄" in save_cuts(tmp_path, f"1 - 2\n{bad}", "ko")
+    assert "no cut yet" in save_cuts(tmp_path, " \n", "en")
     assert "Line 2" in save_cuts(tmp_path, f"1 - 2\n{bad}", "en")
     assert list(tmp_path.iterdir()) == []
 
