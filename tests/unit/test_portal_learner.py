@@ -13,6 +13,7 @@ from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_reco
 
 from grader.records import attend, enrolments
 from grader.records.db import writing
+from grader.records.models import CourseLab
 from grader.records.state import find_course
 
 LEARN = f"learn/{COURSE}"
@@ -90,6 +91,15 @@ def test_the_next_lab_and_each_lab_with_its_state(world: World) -> None:
     page = browser.get(PREFIX + LEARN).text
     assert "82.5 / 100" in page
     assert f"{PREFIX}{LEARN}/feedback/{second}" in page
+
+
+def test_a_lab_without_a_pass_mark_shows_none(world: World) -> None:
+    world.release()
+    browser = world.browser("mina")
+    shown = browser.get(PREFIX + LEARN).text.count("통과 기준")
+    with writing(world.engine) as session:
+        session.get_one(CourseLab, (COURSE, "rough-cut")).pass_percent = 0
+    assert browser.get(PREFIX + LEARN).text.count("통과 기준") == shown - 1
 
 
 def test_a_lab_past_its_due_time_says_so(world: World) -> None:
