@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skills_submissions import CHECKS, LANGS, build, graded
 
@@ -77,6 +77,7 @@ def test_a_sentence_that_another_makes_right_may_stay_with_it(tmp_path: Path) ->
     assert paper_edit.drops_lines(whole, **KEYS).score == 1
 
 
+@settings(max_examples=60, deadline=None)
 @given(cuts=st.lists(st.tuples(st.floats(0, 60), st.floats(0.1, 30)), max_size=12))
 def test_no_cut_list_breaks_a_check_and_none_outside_a_clips_length_scores(
     cuts: list[tuple[float, float]], tmp_path_factory: pytest.TempPathFactory

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs.build import build_lab
@@ -118,6 +118,7 @@ def test_finding_counts_less_what_was_wrongly_called_faulty(
     assert score(tmp_path, said, named=True).score == pytest.approx(named)
 
 
+@settings(max_examples=60, deadline=None)  # it writes files: how long that takes says nothing
 @given(said=st.fixed_dictionaries({name: st.sampled_from(CHOICES) for name in FAULTS}))
 def test_naming_never_scores_above_finding_and_one_more_fault_found_never_costs(
     said: dict[str, str], tmp_path_factory: pytest.TempPathFactory
