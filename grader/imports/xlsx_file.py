@@ -8,8 +8,10 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
+from xml.parsers import expat
 
 import openpyxl
 from openpyxl.xml import DEFUSEDXML
@@ -18,6 +20,10 @@ from grader.imports.limits import MAX_COLUMNS, BadFile, RawRow
 from labs.texts import UserError
 
 MAX_PARTS, MAX_UNPACKED_BYTES, LAST_ROW = 500, 40_000_000, 1_048_576
+#: XML elements in all parts together, in one row, and in one another.
+MAX_ELEMENTS, MAX_CHILDREN, MAX_DEPTH = 1_000_000, 1_000, 50
+#: Below the sheet's list of rows, or the list of texts.
+ROW_DEPTH = 3
 if not DEFUSEDXML:
     raise ImportError("defusedxml is missing: spreadsheets could name files and entities to be read")
 
@@ -26,6 +32,7 @@ def rows_of_xlsx(name: str, data: bytes) -> Iterator[RawRow]:
     """The rows of the first visible sheet, as texts."""
     try:
         _must_be_small(name, data)
+        _must_be_few(name, data)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield from _rows(name, data)
@@ -49,6 +56,57 @@ def _must_be_small(name: str, data: bytes) -> None:
             f"{name}: it unpacks to too much; at most {MAX_UNPACKED_BYTES // 1_000_000} MB are read; "
             "delete pictures and other sheets",
         )
+
+
+def _must_be_few(name: str, data: bytes) -> None:
+    """openpyxl holds a whole row and every text: a file of kilobytes could ask for gigabytes. Counting holds nothing."""
+    counter = _Counter()
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            for part in archive.infolist():
+                counter.count(archive.read(part))
+    except _TooMany:
+        raise BadFile(
+            f"{name}: 칸이 너무 많습니다. {MAX_COLUMNS}열, 모든 시트를 합해 {MAX_ELEMENTS:,}개까지 읽습니다. 필요 없는 행과 열을 지우세요.",
+            f"{name}: too many cells; at most {MAX_COLUMNS} columns and {MAX_ELEMENTS:,} in all sheets are read; "
+            "delete rows and columns that are not needed",
+        ) from None
+
+
+class _TooMany(Exception):
+    """More elements than are read."""
+
+
+class _Counter:
+    """Counts the elements of XML parts; what is no XML is left to who reads it."""
+
+    def __init__(self) -> None:
+        self._all = 0
+        self._children: list[int] = []
+
+    def count(self, part: bytes) -> None:
+        self._children = [0]
+        parser = expat.ParserCreate()
+        parser.StartElementHandler, parser.EndElementHandler = self._starts, self._ends
+        parser.EntityDeclHandler = _no_entities
+        with suppress(expat.ExpatError):
+            parser.Parse(part, True)
+
+    def _starts(self, _name: str, _attributes: object) -> None:
+        self._all += 1
+        children = self._children
+        children[-1] += 1
+        row_is_wide = len(children) > ROW_DEPTH and children[-1] > MAX_CHILDREN
+        if row_is_wide or self._all > MAX_ELEMENTS or len(children) > MAX_DEPTH:
+            raise _TooMany
+        children.append(0)
+
+    def _ends(self, _name: str) -> None:
+        self._children.pop()
+
+
+def _no_entities(*_told: object) -> None:
+    raise ValueError("entities are not read")
 
 
 def _rows(name: str, data: bytes) -> Iterator[RawRow]:
