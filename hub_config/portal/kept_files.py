@@ -14,6 +14,12 @@ from pathlib import Path
 from labs.texts import UserError
 
 KEPT = timedelta(hours=1)
+#: Files of a course run that wait at the same time; a newer one takes the place of the oldest.
+MOST = 20
+#: How often what is too old is looked for.
+SWEEP_SECONDS = 60
+_SWEEPING: set[Path] = set()
+_SWEEPING_LOCK = threading.Lock()
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -39,9 +45,10 @@ class KeptFiles:
             stream.write(data)
         at = self._now().timestamp()
         os.utime(path, (at, at))
-        timer = threading.Timer(KEPT.total_seconds() + 1, self.purge)
-        timer.daemon = True
-        timer.start()
+        waiting = sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns)
+        for oldest in [one for one in waiting if one != path][: max(0, len(waiting) - MOST)]:
+            oldest.unlink(missing_ok=True)
+        self._sweep_later()
         return sha256
 
     def get(self, course: str, sha256: str) -> bytes:
@@ -67,6 +74,23 @@ class KeptFiles:
             with suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
+
+    def _sweep_later(self) -> None:
+        """One timer for the folder, as long as there is a file in it."""
+        with _SWEEPING_LOCK:
+            if self._folder in _SWEEPING:
+                return
+            _SWEEPING.add(self._folder)
+        timer = threading.Timer(SWEEP_SECONDS, self._sweep)
+        timer.daemon = True
+        timer.start()
+
+    def _sweep(self) -> None:
+        self.purge()
+        with _SWEEPING_LOCK:
+            _SWEEPING.discard(self._folder)
+        if any(self._folder.glob("*/*")):
+            self._sweep_later()
 
     def _path(self, course: str, sha256: str) -> Path:
         if not _HASH.fullmatch(sha256):

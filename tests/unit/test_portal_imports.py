@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import stat
+import time as clock
 from datetime import date, time, timedelta
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from grader.records.db import reading, writing
 from grader.records.imports import APPLIED
 from grader.records.models import ClosedDay, Person
 from grader.records.official import OFFICIAL
+from hub_config.portal import kept_files
+from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.security import Session
 
 PLACE = f"office/hanbit/{COURSE}/import"
@@ -178,6 +181,23 @@ def test_a_kept_file_is_its_owners_only_and_gone_when_applied_or_after_an_hour(
     world.now = NOW + timedelta(minutes=61)
     assert "upload it again" in office.get(page.request.url.path).text
     assert kept(world) == []
+
+
+def test_files_that_wait_are_few_and_are_swept_without_a_visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [NOW]
+    monkeypatch.setattr(kept_files, "SWEEP_SECONDS", 0.05)
+    files = KeptFiles(tmp_path / "imports", lambda: at[0])
+    names = []
+    for number in range(kept_files.MOST + 5):
+        at[0] += timedelta(seconds=1)
+        names.append(files.put("course", str(number).encode()))
+    there = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert there == set(names[5:]), "a newer one takes the place of the oldest"
+    at[0] += timedelta(hours=2)
+    deadline = clock.monotonic() + 10
+    while any(path.is_file() for path in tmp_path.rglob("*")) and clock.monotonic() < deadline:
+        clock.sleep(0.02)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_file_of_one_course_is_not_read_in_another(world: World, office: TestClient) -> None:
