@@ -20,6 +20,7 @@ from labs.manifest import ManifestError
 from labs.texts import UserError
 
 if TYPE_CHECKING:
+    from grader.imports.columns import Kind
     from grader.records.anchors import Anchor
 
 
@@ -293,6 +294,40 @@ def retention(apply_: bool) -> None:
         return
     for login in carry_out(settings, found, actor="operator", now=now):
         click.echo(f"✔ {login}")
+
+
+@main.group("import", help="명단·시간표·공식 출결 파일을 가져옵니다 / import rosters, timetables, official attendance.")
+def import_() -> None:
+    """Imports."""
+
+
+def _import_of(kind: Kind, help_: str) -> None:
+    """Add the command of one kind of file."""
+
+    @import_.command(kind, help=help_)
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--course", required=True, help="과정의 아이디 / the course run")
+    @click.option("--apply", "apply_", is_flag=True, help="미리 본 것을 적용합니다 / apply what is shown")
+    @click.option("--by", default="", help="적용하는 담당자의 아이디 / the login of who applies it")
+    def command(file: Path, course: str, apply_: bool, by: str) -> None:
+        from hub_config import import_command
+
+        settings = in_force()
+        plan = import_command.preview(settings, kind, file, course)
+        for line in import_command.lines_of(plan):
+            say(line.ko, line.en)
+        if plan.problems:
+            sys.exit(1)
+        if not apply_:
+            say("적용하려면 --apply --by 아이디를 붙이세요.", "To apply it, add --apply --by LOGIN.")
+            return
+        done = import_command.apply(settings, kind, file, course, agreed=plan, by=by)
+        say(f"{len(done.changes)}건을 적용했습니다.", f"Applied {len(done.changes)} changes.")
+
+
+_import_of("roster", "훈련생 명단 / a roster: CSV, XLSX or the national system's JSON.")
+_import_of("timetable", "시간표 전체 / the whole timetable.")
+_import_of("attendance", "공식 출결 / official attendance.")
 
 
 @main.command(help="이 장비에서 무엇이 되고 안 되는지 / what works on this machine, and what does not.")

@@ -19,6 +19,7 @@ from grader.records import journal
 from grader.records.enrolments import ends
 from grader.records.frozen import frozen_decisions, must_not_be_frozen
 from grader.records.models import CourseRun, Event
+from grader.records.official import OFFICIAL, official_of
 from grader.records.timetable import training_days
 
 CHECKED_IN, CHECKED_OUT, CORRECTED = "attendance.checked_in", "attendance.checked_out", "attendance.corrected"
@@ -115,7 +116,7 @@ def marks_of(events: Iterable[Event], tz: ZoneInfo) -> dict[date, Mark]:
     """Fold one learner's events, in their order, into a mark for each day."""
     marks: dict[date, Mark] = {}
     for event in events:
-        if event.kind not in (CHECKED_IN, CHECKED_OUT, CORRECTED):
+        if event.kind not in (CHECKED_IN, CHECKED_OUT, CORRECTED, OFFICIAL):
             continue
         day = date.fromisoformat(event.payload["day"])
         mark = marks.get(day, Mark())
@@ -124,6 +125,8 @@ def marks_of(events: Iterable[Event], tz: ZoneInfo) -> dict[date, Mark]:
             mark = replace(mark, check_in=mark.check_in or event.at)
         elif event.kind == CHECKED_OUT:
             mark = replace(mark, check_out=event.at)
+        elif event.kind == OFFICIAL:
+            mark = replace(mark, official=official_of(event.payload))
         else:
             mark = replace(
                 mark,

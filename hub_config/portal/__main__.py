@@ -16,6 +16,7 @@ from grader.roles import HubIdentity
 from hub_config import assets
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
+from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.listeners import Listeners
 from hub_config.settings import Settings, load_settings
 
@@ -46,9 +47,11 @@ def portal_settings(settings: Settings) -> PortalSettings:
 def build(settings: Settings) -> FastAPI:
     """Put the pages and the records service together."""
     engine = open_database(settings.records_database)
+    told = portal_settings(settings)
+    KeptFiles(told.imports_folder, told.now).purge()
     blobs = BlobStore(settings.data / "records" / "blobs")
     identity = HubIdentity(settings.hub_api_url)
-    app = create_app(portal_settings(settings), engine, blobs, identity, make_router(Records(engine, blobs, identity)))
+    app = create_app(told, engine, blobs, identity, make_router(Records(engine, blobs, identity)))
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000)
     return app
 

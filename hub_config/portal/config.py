@@ -51,3 +51,8 @@ class PortalSettings(BaseModel):
     )
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)
+
+    @property
+    def imports_folder(self) -> Path:
+        """Where an uploaded file waits for its applying: in the data folder, beside the courses."""
+        return self.courses_folder.parent / "imports"

@@ -14,7 +14,7 @@ from hub_config.portal.site import Visit
 
 #: Pages on which nobody's record stands, by their routes.
 NOBODYS = frozenset((
-    "office/{institution}",
+    "office/{institution}", "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
     "class/{course}/code", "class/{course}/code/live", "class/{course}/assignments", "class/{course}/ai/switch",
     "class/{course}/labs/{lab}/run", "class/{course}/labs/{lab}/run/events",
 ))  # fmt: skip
@@ -27,6 +27,8 @@ CALLED = (
     ("class/{course}", N_("Class roster")),
     ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),
+    ("office/{institution}/{course}/import", N_("Import of a file")),
+    ("office/{institution}/{course}/differences", N_("Differences from the official attendance")),
     ("office/{institution}/{course}/people/{login}", N_("Record of a learner")),
     ("office/{institution}/{course}/certificates", N_("Certificates")),
     ("office/{institution}/{course}", N_("Completion decisions")),

@@ -11,7 +11,19 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from grader.records import attend, certificates, enrolments, exemptions, frozen, journal, retention, timetable, work
+from grader.records import (
+    attend,
+    certificates,
+    enrolments,
+    exemptions,
+    frozen,
+    imports,
+    journal,
+    official,
+    retention,
+    timetable,
+    work,
+)
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.deadlines import CHANGES
@@ -24,6 +36,8 @@ KINDS = {
     attend.CHECKED_IN: N_("Checked in"),
     attend.CHECKED_OUT: N_("Checked out"),
     attend.CORRECTED: N_("Attendance corrected"),
+    official.OFFICIAL: N_("Official attendance imported"),
+    imports.APPLIED: N_("Import applied"),
     work.RELEASED: N_("Lab handed out"),
     work.RECEIVED: N_("Handed in"),
     work.GRADED: N_("Grade recorded"),

@@ -14,12 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from grader.imports.limits import MAX_FILE_BYTES
 from grader.records.state import UnknownCourse
 from grader.records.work import UnknownWork
 from grader.roles import Forbidden
 from hub_config.portal import looking
 from hub_config.portal.i18n import N_
-from hub_config.portal.site import NotSignedIn, PageError, Site, Visit, visitor
+from hub_config.portal.site import SESSION_COOKIE, NotSignedIn, PageError, Site, Visit, visitor
 from labs.texts import UserError
 
 MAX_FORM_BYTES = 64_000
@@ -46,13 +47,18 @@ ADVICE = {
 class PageRoute(APIRoute):
     """A route whose errors are pages."""
 
+    def refuse_large(self, request: Request) -> None:
+        """Refuse a form before it is read."""
+        if not _is_within(request, MAX_FORM_BYTES):
+            raise PageError(413, N_("The form is too large."))
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler that FastAPI makes."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             try:
-                _refuse_large(request)
+                self.refuse_large(request)
                 response = await handler(request)
                 if request.method == "GET" and response.status_code == 200:
                     await run_in_threadpool(looking.note, request, _address(request, self.path))
@@ -69,12 +75,25 @@ def _address(request: Request, path: str) -> str:
     return f"/{path.lstrip('/')}".removeprefix(site.settings.prefix.rstrip("/")).lstrip("/")
 
 
-def _refuse_large(request: Request) -> None:
-    if request.method != "POST":
-        return
+class UploadRoute(PageRoute):
+    """A route that takes a file; it is read only from a browser that is signed in, and within a limit of its own."""
+
+    def refuse_large(self, request: Request) -> None:
+        """Refuse a file before it is read."""
+        site: Site = request.app.state.portal
+        if site.seals.unseal(request.cookies.get(SESSION_COOKIE, ""), site.settings.session_hours * 3600) is None:
+            raise NotSignedIn
+        if not _is_within(request, MAX_FILE_BYTES + MAX_FORM_BYTES):
+            most = MAX_FILE_BYTES // 1_000_000
+            raise UserError(
+                f"파일이 너무 큽니다. {most} MB까지 올릴 수 있습니다.",
+                f"the file is too large; at most {most} MB are taken",
+            )
+
+
+def _is_within(request: Request, most: int) -> bool:
     announced = request.headers.get("content-length", "")
-    if not announced.isdigit() or int(announced) > MAX_FORM_BYTES:
-        raise PageError(413, N_("The form is too large."))
+    return request.method != "POST" or (announced.isdigit() and int(announced) <= most)
 
 
 def answer(request: Request, error: Exception) -> Response:

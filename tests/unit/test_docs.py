@@ -132,7 +132,7 @@ def test_every_documented_command_is_there() -> None:
     known = {path for path, _ in commands(main)}
     for document in DOCUMENTS:
         for said in re.findall(
-            r"practicum ((?:journal|model|ai) \w+|up|grade|feedback|release|similar|doctor|settings)\b",
+            r"practicum ((?:journal|model|ai) \w+|import (?:roster|timetable|attendance)|up|grade|feedback|release|similar|doctor|settings)\b",
             document.read_text("utf-8"),
         ):
             assert f"practicum {said}" in known, f"{named(document)}: practicum {said}"
