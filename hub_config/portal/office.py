@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from grader.records import attend, enrolments, exemptions, frozen, journal, retention, timetable, work
+from grader.records import attend, corrections, enrolments, exemptions, frozen, journal, retention, timetable, work
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.deadlines import CHANGES
@@ -23,7 +23,11 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 KINDS = {
     attend.CHECKED_IN: N_("Checked in"),
     attend.CHECKED_OUT: N_("Checked out"),
+    attend.WENT_OUT: N_("Went out"),
+    attend.CAME_BACK: N_("Came back"),
     attend.CORRECTED: N_("Attendance corrected"),
+    corrections.REQUESTED: N_("Correction asked for"),
+    corrections.REFUSED: N_("Correction refused"),
     work.RELEASED: N_("Lab handed out"),
     work.RECEIVED: N_("Handed in"),
     work.GRADED: N_("Grade recorded"),

@@ -14,6 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, gateway, seeded_records, world
 
+from grader.codes import slot_at
 from hub_config.portal import i18n
 
 PORTAL = Path(i18n.__file__).parent
@@ -29,7 +30,15 @@ WHO_MAY = [
     (CLASS, {"teacher", "both"}),
     (f"{CLASS}/code", {"teacher", "both"}),
     (f"{CLASS}/code/live", {"teacher", "both"}),
-    (f"{CLASS}/correct", {"teacher", "both"}),
+    (f"{CLASS}/code/arrivals", {"teacher", "both"}),
+    (f"{CLASS}/code/SLOT.svg", {"teacher", "both"}),
+    (f"{CLASS}/correct", {"teacher", "both", "office"}),
+    (f"{CLASS}/correct?learner=mina&day=2026-07-06", {"teacher", "both", "office"}),
+    (f"{CLASS}/requests", {"teacher", "both", "office"}),
+    (f"{CLASS}/signs", {"teacher", "both", "office"}),
+    (f"{CLASS}/learners/mina", {"teacher", "both", "office"}),
+    (f"{LEARN}/door", {"mina", "eve"}),
+    (f"{LEARN}/attendance", {"mina", "eve"}),
     (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/desk", {"teacher", "both"}),
@@ -64,7 +73,7 @@ WHO_MAY = [
     (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
 ]
 #: What a browser gets that is no page.
-NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/", ".zip")
+NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/", ".zip", "arrivals", ".svg")
 
 
 @pytest.fixture
@@ -84,7 +93,7 @@ def full(world: World) -> tuple[World, str]:
 @pytest.mark.parametrize(("path", "allowed"), WHO_MAY)
 def test_each_role_on_each_address(full: tuple[World, str], path: str, allowed: set[str]) -> None:
     seeded, receipt = full
-    address = PREFIX + path.replace("RECEIPT", receipt)
+    address = PREFIX + path.replace("RECEIPT", receipt).replace("SLOT", str(slot_at(seeded.now)))
     for login in ("mina", "eve", "teacher", "office", "stranger", "both"):
         answer = seeded.browser(login).get(address)
         # Another learner's receipt is as if it were not there; everything else is refused by role.
@@ -167,7 +176,7 @@ def test_no_page_holds_anything_inline_from_outside_or_unlabelled(
     for path, allowed in WHO_MAY:
         if login not in allowed or any(part in path for part in NO_PAGES):
             continue
-        page = browser.get(PREFIX + path.replace("RECEIPT", receipt))
+        page = browser.get(PREFIX + path.replace("RECEIPT", receipt).replace("SLOT", str(slot_at(seeded.now))))
         assert page.status_code == 200
         found = Finder()
         found.feed(page.text)
