@@ -31,6 +31,8 @@ from hub_config.portal.pages import PageRoute
 from hub_config.portal.security import origin_of
 from hub_config.portal.site import PageError, SignedIn, Visit, as_instructor
 
+#: Names of this very machine: a phone that reads one looks for the portal in itself.
+LOOPBACK = ("localhost", "127.0.0.1", "[")
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -101,7 +103,7 @@ def _shown(visit: Visit, day: TrainingDay | None) -> dict[str, Any]:
     host = urlsplit(origin_of(visit.request, visit.site.settings.public_url)).netloc
     return {
         "day": day, "code": code, "left": codes.seconds_left(now), "seconds": codes.SLOT_SECONDS,
-        "slot": codes.slot_at(now), "host": host,
+        "slot": codes.slot_at(now), "host": host, "only_here": host.partition(":")[0] in LOOPBACK,
     }  # fmt: skip
 
 
