@@ -33,12 +33,22 @@ class Whence:
 
 def see(session: Session, course: str, login: str, what: str, now: datetime, whence: Whence | None = None) -> None:
     """Note that somebody was seen, and forget what is older than a month."""
-    session.execute(delete(Sighting).where(Sighting.at < now - KEPT))
+    forget(session, now)
     whence = whence or Whence()
     session.add(
         Sighting(at=now, course_id=course, login=login, what=what, place=whence.place[:16], device=whence.device[:16])
     )
     session.flush()
+
+
+def forget(session: Session, now: datetime) -> None:
+    """Delete what is older than a month."""
+    session.execute(delete(Sighting).where(Sighting.at < now - KEPT))
+
+
+def sightings_of(session: Session, login: str) -> list[Sighting]:
+    """All that is kept of one person."""
+    return list(session.scalars(select(Sighting).where(Sighting.login == login).order_by(Sighting.at)))
 
 
 def is_guessing(session: Session, course: str, login: str, place: str, now: datetime) -> bool:
