@@ -12,19 +12,23 @@ from datetime import date, datetime
 
 SLOT_SECONDS = 30
 DIGITS = 6
+MOST_TYPED = 32
 
 
 def code_at(secret: bytes, course: str, day: date, moment: datetime) -> str:
     """The code that the instructor's screen shows at a moment."""
-    return _code(secret, course, day, _slot(moment))
+    return _code(secret, course, day, slot_at(moment))
 
 
-def is_valid(secret: bytes, course: str, day: date, moment: datetime, typed: str) -> bool:
-    """Accept the code of this slot or the one before it, so that somebody who types slowly gets in."""
-    given = "".join(ch for ch in typed if ch.isascii() and ch.isdigit())
-    slot = _slot(moment)
-    matches = [hmac.compare_digest(_code(secret, course, day, s), given) for s in (slot, slot - 1)]
-    return any(matches)
+def slot_of(secret: bytes, course: str, day: date, moment: datetime, typed: str) -> int | None:
+    """The slot that a typed code is of: this one or the one before it, so that somebody who types slowly gets in.
+
+    None for any other code. It takes as long for a wrong code as for a right one.
+    """
+    given = "".join(ch for ch in typed[:MOST_TYPED] if ch.isascii() and ch.isdigit())
+    slot = slot_at(moment)
+    found = [s for s in (slot - 1, slot) if hmac.compare_digest(_code(secret, course, day, s), given)]
+    return found[-1] if found else None
 
 
 def seconds_left(moment: datetime) -> int:
@@ -32,8 +36,14 @@ def seconds_left(moment: datetime) -> int:
     return SLOT_SECONDS - int(moment.timestamp()) % SLOT_SECONDS
 
 
-def _slot(moment: datetime) -> int:
+def slot_at(moment: datetime) -> int:
+    """The number of the half minute, counted from 1970."""
     return int(moment.timestamp()) // SLOT_SECONDS
+
+
+def is_shown(slot: int, moment: datetime) -> bool:
+    """Whether a slot's code is taken at a moment; says nothing about the code itself."""
+    return slot_at(moment) - 1 <= slot <= slot_at(moment)
 
 
 def _code(secret: bytes, course: str, day: date, slot: int) -> str:

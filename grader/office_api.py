@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from grader.attendance import Event as AttendanceEvent
 from grader.attendance import Status
 from grader.completion import Outcome
-from grader.records import attend, decisions, enrolments, exemptions, journal, looks
+from grader.records import corrections, decisions, enrolments, exemptions, journal, looks
+from grader.records.attend import Change
 from grader.records.db import reading, writing
 from grader.records.enrolments import How
 from grader.records.models import CourseRun, Event, Institution
@@ -244,9 +245,10 @@ def add_office_routes(router: APIRouter, records: Any, caller: Callable[..., Cal
     @office.post("/courses/{course}/learners/{login}/corrections", status_code=201, summary="Correct a training day")
     def correct(course: Id, login: Id, asked: Correction, who: Who, key: Key = None) -> EventTold:
         def act(session: Session, run: CourseRun) -> Event:
-            return attend.correct(
-                session, run, login=login, day=asked.day, instructor=who.name, reason=asked.reason, now=records.now(),
-                check_in=_minutes(asked.check_in), check_out=_minutes(asked.check_out), excused=asked.excused,
+            change = Change(_minutes(asked.check_in), _minutes(asked.check_out), excused=asked.excused)
+            return corrections.correct(
+                session, run, login, asked.day, change, actor=who.name, office=who.is_office(run.institution_id),
+                reason=asked.reason, now=records.now(),
             )  # fmt: skip
 
         return _enter(who, course, key, act, teaching=True)

@@ -90,6 +90,7 @@ class Mark:
     """What is recorded of a learner on a day, and the ids of the events it comes from.
 
     `excused` is the reason in words and `excuse_kind` the programme's kind; an excuse without a kind has no cap.
+    `away_since` is when an outing began that nobody came back from.
     """
 
     check_in: datetime | None = None
@@ -99,6 +100,7 @@ class Mark:
     rests_on: tuple[str, ...] = ()
     excuse_kind: str | None = None
     official: Official | None = None
+    away_since: datetime | None = None
 
 
 @dataclass(frozen=True)

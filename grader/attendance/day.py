@@ -70,6 +70,9 @@ class Judge:
             if today and self.as_of < day.ends:
                 return "ahead", "ahead", 0, ()
             return "absent", "no_check_in", 0, ()
+        if went is None and not today:
+            # Who went out and did not come back left when they went out.
+            went = mark.away_since
         if went is None:
             return ("open", "in_progress", 0, ()) if today else ("absent", "no_check_out", 0, ())
         present, events = presence(day, came, went, mark.outings, self.rules.grace_minutes)

@@ -1,29 +1,33 @@
-"""Check-in, check-out and corrections: evidence in, events of the journal out.
+"""Attendance as events: what the door and corrections write, folded into a mark for each day.
 
-A correction is a new event by a named instructor with a reason; it never edits an old one.
+A correction is a new event by a named person with a reason; it never edits an old one. What it names wins over the door,
+and the last correction over those before it; the order in which the door's events were written does not matter.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from grader import codes
 from grader.attendance import Mark, TrainingDay
 from grader.records import journal
-from grader.records.enrolments import ends
-from grader.records.frozen import frozen_decisions, must_not_be_frozen
+from grader.records.frozen import must_not_be_frozen
 from grader.records.models import CourseRun, Event
 from grader.records.official import OFFICIAL, official_of
 from grader.records.timetable import training_days
 
 CHECKED_IN, CHECKED_OUT, CORRECTED = "attendance.checked_in", "attendance.checked_out", "attendance.corrected"
-WRONG_CODES_ALLOWED, WRONG_CODES_WINDOW = 5, timedelta(minutes=5)
+WENT_OUT, CAME_BACK = "attendance.went_out", "attendance.came_back"
+DOOR = (CHECKED_IN, CHECKED_OUT, WENT_OUT, CAME_BACK)
+FOLDED = (*DOOR, CORRECTED, OFFICIAL)
+Span = tuple[time, time]
 
 
 class Refused(Exception):
@@ -34,21 +38,58 @@ class Refused(Exception):
         self.reason = reason
 
 
-class GuessLimiter:
-    """Stops guessing of codes: after five wrong ones within five minutes a learner has to wait."""
+@dataclass(frozen=True)
+class Change:
+    """What a day should say, in local times; what is None stays as it is. Empty `outings`: there was none."""
 
-    def __init__(self) -> None:
-        self._wrong: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    check_in: time | None = None
+    check_out: time | None = None
+    outings: tuple[Span, ...] | None = None
+    excused: str | None = None
+    excuse_kind: str | None = None
+    #: The number of a certificate or the name of a file that the institution keeps; nothing is uploaded.
+    evidence: str | None = None
+    excuse_withdrawn: bool = False
 
-    def check(self, course: str, login: str, now: datetime) -> None:
-        """Refuse where too many wrong codes came lately."""
-        recent = [at for at in self._wrong[course, login] if now - at < WRONG_CODES_WINDOW]
-        self._wrong[course, login] = recent
-        if len(recent) >= WRONG_CODES_ALLOWED:
-            raise Refused("too_many_wrong_codes")
+    def must_be_possible(self) -> None:
+        """Refused where it changes nothing, or where a time is before one that it follows."""
+        if not (self.check_in or self.check_out or self.outings is not None or self.excuses or self.excuse_withdrawn):
+            raise Refused("nothing_to_correct")
+        if self.check_in and self.check_out and self.check_out <= self.check_in:
+            raise Refused("out_before_in")
+        if any(back <= out for out, back in self.outings or ()):
+            raise Refused("back_before_out")
 
-    def wrong(self, course: str, login: str, now: datetime) -> None:
-        self._wrong[course, login].append(now)
+    @property
+    def excuses(self) -> bool:
+        return bool(self.excused or self.excuse_kind)
+
+    def payload(self) -> dict[str, Any]:
+        """As it stands in an event."""
+        outings = None if self.outings is None else [[_clock(out), _clock(back)] for out, back in self.outings]
+        return {
+            "check_in": _clock(self.check_in) if self.check_in else None,
+            "check_out": _clock(self.check_out) if self.check_out else None,
+            "outings": outings,
+            "excused": (self.excused or "").strip()[:200] or None,
+            "excuse_kind": self.excuse_kind or None,
+            "evidence": (self.evidence or "").strip()[:100] or None,
+            "excuse_withdrawn": self.excuse_withdrawn,
+        }
+
+
+def change_of(payload: dict[str, Any]) -> Change:
+    """A change as an event has it; events from before outings and kinds of excuses have fewer keys."""
+    outings = payload.get("outings")
+    return Change(
+        check_in=_time(payload.get("check_in")),
+        check_out=_time(payload.get("check_out")),
+        outings=None if outings is None else tuple((time.fromisoformat(a), time.fromisoformat(b)) for a, b in outings),
+        excused=payload.get("excused"),
+        excuse_kind=payload.get("excuse_kind"),
+        evidence=payload.get("evidence"),
+        excuse_withdrawn=bool(payload.get("excuse_withdrawn")),
+    )
 
 
 def zone(run: CourseRun) -> ZoneInfo:
@@ -62,81 +103,102 @@ def today_of(run: CourseRun, now: datetime) -> TrainingDay | None:
     return next((day for day in training_days(run) if day.date == local), None)
 
 
-def check(
-    session: Session, run: CourseRun, login: str, typed: str, *, secret: bytes, now: datetime, limiter: GuessLimiter
-) -> Event:
-    """Record today's check-in, or the check-out where the check-in stands; Refused says why not."""
-    limiter.check(run.id, login, now)
-    day = today_of(run, now)
-    if day is None:
-        raise Refused("no_training_day")
-    if not codes.is_valid(secret, run.id, day.date, now, typed):
-        limiter.wrong(run.id, login, now)
-        raise Refused("wrong_code")
-    mine = journal.events(session, run.id, subject=login)
-    if ends(mine) or frozen_decisions(mine):
-        raise Refused("left_already")
-    mark = marks_of(mine, zone(run)).get(day.date, Mark())
-    if mark.check_out is not None:
-        raise Refused("already_checked_out")
-    kind = CHECKED_OUT if mark.check_in else CHECKED_IN
-    return journal.append(
-        session, kind, actor=login, course=run.id, subject=login, at=now,
-        payload={"day": day.date.isoformat()}, key=f"{kind}:{run.id}:{login}:{day.date}",
-    )  # fmt: skip
-
-
 def correct(
     session: Session, run: CourseRun, *, login: str, day: date, instructor: str, reason: str, now: datetime,
-    check_in: time | None = None, check_out: time | None = None, excused: str | None = None,
+    request: str | None = None, **change: Any,
 ) -> Event:  # fmt: skip
-    """Record an instructor's correction of a day; local times; Refused says what is missing."""
+    """Record a named person's correction of a day; `change` has the fields of `Change`. Refused says what is missing.
+
+    Who may correct until when is the caller's to judge (`grader.records.corrections`).
+    """
+    wanted = Change(**change)
     if not reason.strip():
         raise Refused("reason_missing")
     if day not in {row.day for row in run.days}:
         raise Refused("no_training_day")
     if login not in {enrolment.login for enrolment in run.enrolments}:
         raise Refused("not_enrolled")
-    if check_in is None and check_out is None and not excused:
-        raise Refused("nothing_to_correct")
-    if check_in and check_out and check_out <= check_in:
-        raise Refused("out_before_in")
+    if login == instructor:
+        raise Refused("own_attendance")
+    wanted.must_be_possible()
     must_not_be_frozen(session, run.id, login)
-    payload = {
-        "day": day.isoformat(),
-        "check_in": check_in.strftime("%H:%M") if check_in else None,
-        "check_out": check_out.strftime("%H:%M") if check_out else None,
-        "excused": excused or None,
-        "reason": reason.strip()[:500],
-    }
+    asked = {"request": request} if request else {}
+    payload = {"day": day.isoformat(), **wanted.payload(), "reason": reason.strip()[:500], **asked}
     return journal.append(session, CORRECTED, actor=instructor, course=run.id, subject=login, payload=payload, at=now)
 
 
 def marks_of(events: Iterable[Event], tz: ZoneInfo) -> dict[date, Mark]:
-    """Fold one learner's events, in their order, into a mark for each day."""
-    marks: dict[date, Mark] = {}
+    """Fold one learner's events into a mark for each day."""
+    days: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if event.kind not in (CHECKED_IN, CHECKED_OUT, CORRECTED, OFFICIAL):
-            continue
-        day = date.fromisoformat(event.payload["day"])
-        mark = marks.get(day, Mark())
-        mark = replace(mark, rests_on=(*mark.rests_on, event.id))
-        if event.kind == CHECKED_IN:
-            mark = replace(mark, check_in=mark.check_in or event.at)
-        elif event.kind == CHECKED_OUT:
-            mark = replace(mark, check_out=event.at)
+        if event.kind in FOLDED:
+            days[event.payload["day"]].append(event)
+    return {date.fromisoformat(day): _mark(date.fromisoformat(day), found, tz) for day, found in days.items()}
+
+
+def day_marks(session: Session, run: CourseRun, day: date) -> dict[str, Mark]:
+    """What is recorded of a day, by learner; who has nothing is not there."""
+    midnight = datetime.combine(day, time(0), zone(run))
+    # An excuse may be recorded ahead of its day; the door writes on the day itself.
+    query = select(Event).where(
+        Event.course_id == run.id, Event.kind.in_(FOLDED), or_(Event.at >= midnight, Event.kind == CORRECTED)
+    )
+    found: dict[str, list[Event]] = defaultdict(list)
+    for event in session.scalars(query.order_by(Event.seq)):
+        if event.payload["day"] == day.isoformat():
+            found[event.subject].append(event)
+    return {login: _mark(day, events, zone(run)) for login, events in found.items()}
+
+
+def _mark(day: date, events: list[Event], tz: ZoneInfo) -> Mark:
+    mark = Mark(rests_on=tuple(event.id for event in events))
+    for event in sorted((event for event in events if event.kind in STEPS), key=lambda event: event.at):
+        mark = STEPS[event.kind](mark, event.at)
+    for event in events:
+        if event.kind == CORRECTED:
+            mark = _corrected(mark, day, change_of(event.payload), tz)
         elif event.kind == OFFICIAL:
             mark = replace(mark, official=official_of(event.payload))
-        else:
-            mark = replace(
-                mark,
-                check_in=_local(day, event.payload["check_in"], tz) or mark.check_in,
-                check_out=_local(day, event.payload["check_out"], tz) or mark.check_out,
-                excused=event.payload["excused"] or mark.excused,
-            )
-        marks[day] = mark
-    return marks
+    if mark.away_since and mark.check_out and mark.check_out > mark.away_since:
+        # Who left without coming back was out to the end.
+        mark = replace(mark, outings=(*mark.outings, (mark.away_since, mark.check_out)), away_since=None)
+    return mark
 
 
-def _local(day: date, at: str | None, tz: ZoneInfo) -> datetime | None:
-    return datetime.combine(day, time.fromisoformat(at), tz) if at else None
+def _came_back(mark: Mark, at: datetime) -> Mark:
+    if mark.away_since is None:
+        return mark
+    return replace(mark, outings=(*mark.outings, (mark.away_since, at)), away_since=None)
+
+
+STEPS: dict[str, Callable[[Mark, datetime], Mark]] = {
+    CHECKED_IN: lambda mark, at: replace(mark, check_in=mark.check_in or at),
+    CHECKED_OUT: lambda mark, at: replace(mark, check_out=at),
+    WENT_OUT: lambda mark, at: replace(mark, away_since=mark.away_since or at),
+    CAME_BACK: _came_back,
+}
+
+
+def _corrected(mark: Mark, day: date, change: Change, tz: ZoneInfo) -> Mark:
+    def at(clock: time) -> datetime:
+        return datetime.combine(day, clock, tz)
+
+    if change.check_in:
+        mark = replace(mark, check_in=at(change.check_in))
+    if change.check_out:
+        mark = replace(mark, check_out=at(change.check_out))
+    if change.outings is not None:
+        mark = replace(mark, outings=tuple((at(out), at(back)) for out, back in change.outings), away_since=None)
+    if change.excuse_withdrawn:
+        mark = replace(mark, excused=None, excuse_kind=None)
+    if change.excuses:
+        mark = replace(mark, excused=change.excused, excuse_kind=change.excuse_kind)
+    return mark
+
+
+def _clock(at: time) -> str:
+    return at.strftime("%H:%M")
+
+
+def _time(at: str | None) -> time | None:
+    return time.fromisoformat(at) if at else None

@@ -224,3 +224,17 @@ class ColumnName(Base):
     kind: Mapped[str] = mapped_column(String(20), primary_key=True, doc="roster, timetable or attendance")
     heading: Mapped[str] = mapped_column(String(120), primary_key=True)
     field: Mapped[str] = mapped_column(String(40))
+
+
+class Sighting(Base):
+    """Somebody was seen: at the door, with a wrong code, or opening a lab. Kept for a month, never chained, decides nothing."""
+
+    __tablename__ = "sighting"
+    __table_args__ = (Index("ix_sighting_course_at", "course_id", "at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(index=True)
+    course_id: Mapped[str] = mapped_column(String(60))
+    login: Mapped[str] = mapped_column(String(60))
+    what: Mapped[str] = mapped_column(String(12), doc="in, out, away, back, wrong_code or opened")
+    place: Mapped[str] = mapped_column(String(16), doc="a keyed hash of the network address and the date")
+    device: Mapped[str] = mapped_column(String(16), doc="a keyed hash of the browser's random id and the date")

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from grader.records import certificates, looks, work
+from grader.records import certificates, looks, sightings, work
 from grader.records.models import CourseRun, Enrolment, Event, Person, StaffRole
 from grader.records.state import learner_state
 from grader.records.work import Receipt
@@ -43,6 +43,17 @@ def about(session: Session, login: str, as_of: datetime, *, courses: Collection[
             {"at": look.at.isoformat(), "who": look.who, "what": look.what, "course": look.course_id}
             for look in looks.looks_at(session, login, limit=100_000)
             if courses is None or look.course_id in courses
+        ],
+        "seen": [
+            {
+                "at": seen.at.isoformat(),
+                "course": seen.course_id,
+                "what": seen.what,
+                "network": seen.place,
+                "device": seen.device,
+            }
+            for seen in sightings.sightings_of(session, login)
+            if courses is None or seen.course_id in courses
         ],
     }
     mine = [event for event in events if event.subject == login]

@@ -43,6 +43,16 @@ class Words:
         """A message with its values."""
         return self.gettext(message) % values
 
+    def month(self, day: date) -> str:
+        """A month with its year, such as 2026년 7월."""
+        return dates.format_date(day, "y년 M월" if self.lang == "ko" else "MMMM y", locale=self.lang)
+
+    @property
+    def weekdays(self) -> list[str]:
+        """Short names of the days of a week from Sunday on."""
+        names = dates.get_day_names("abbreviated", locale=self.lang)
+        return [str(names[number]) for number in (6, 0, 1, 2, 3, 4, 5)]
+
     def date(self, day: date) -> str:
         """A day with its weekday, such as 7월 6일 (월)."""
         return dates.format_date(day, "M월 d일 (E)" if self.lang == "ko" else "EEE d MMM", locale=self.lang)

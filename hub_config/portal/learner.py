@@ -6,36 +6,25 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
-from grader.attendance import Mark, TrainingDay
 from grader.completion import COMPLETING
 from grader.deadlines import Lateness, taken_off
 from grader.feedback import Feedback
-from grader.records import attend, certificates, journal, work
-from grader.records.attend import Refused
-from grader.records.db import writing
+from grader.records import certificates, journal, work
 from grader.records.deadlines import deadlines_of
 from grader.records.state import LabState, LearnerState, find_course, learner_state
 from grader.records.work import Receipt, UnknownWork
 from grader.roles import Forbidden
+from hub_config.portal.door_card import DONE, door_card
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
-from hub_config.portal.refusals import REFUSALS
-from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learner
+from hub_config.portal.site import PageError, SignedIn, Visit, as_learner
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Today:
-    """The check-in card: today's training day, if it is one, and what is recorded."""
-
-    day: TrainingDay | None
-    mark: Mark
 
 
 @dataclass(frozen=True)
@@ -62,30 +51,13 @@ class Points:
 def today(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
     """The learner's home: check in, work on, see how completion stands."""
     as_learner(visit, course)
-    said = {"in": N_("You are checked in."), "out": N_("You are checked out. See you next time.")}.get(done, "")
-    return _today(visit, course, said=visit.t(said) if said else "")
+    return today_page(visit, course, said=visit.t(DONE[done]) if done in DONE else "")
 
 
-@router.post("/learn/{course}/check")
-def check(visit: Posted, course: str, code: str = Form("")) -> Response:
-    """Check in or out with the class code."""
-    as_learner(visit, course)
-    site = visit.site
-    try:
-        with writing(site.engine) as session:
-            run = find_course(session, course)
-            event = attend.check(
-                session, run, visit.who.name, code,
-                secret=site.settings.secret.get_secret_value(), now=visit.now, limiter=site.limiter,
-            )  # fmt: skip
-    except Refused as refused:
-        return _today(visit, course, status=422, problem=REFUSALS[refused.reason], typed=code[:12])
-    return visit.go("learn", course, query=f"?done={'in' if event.kind == attend.CHECKED_IN else 'out'}")
-
-
-def _today(
+def today_page(
     visit: Visit, course: str, *, status: int = 200, said: str = "", problem: str = "", typed: str = ""
 ) -> HTMLResponse:
+    """The learner's home, with what came of a press of a button."""
     gateway = visit.site.gateway
     budget = gateway.budget(course, visit.token)
     # A gateway that is away is waited for once.
@@ -97,18 +69,11 @@ def _today(
             raise Forbidden("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
         return visit.page(
             "learn.html", status,
-            state=state, today=_today_of(visit, session, state), next_lab=_next_lab(visit, state),
-            progress=progress(visit, state), said=said, problem=visit.t(problem) if problem else "", typed=typed,
+            state=state, next_lab=_next_lab(visit, state), progress=progress(visit, state), said=said,
             certified=bool(certificates.of_course(session, course, state.login)),
             ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
+            **door_card(visit, session, problem=problem, typed=typed),
         )  # fmt: skip
-
-
-def _today_of(visit: Visit, session: Session, state: LearnerState) -> Today:
-    run = find_course(session, visit.run.id if visit.run else "")
-    day = attend.today_of(run, visit.now)
-    marks = attend.marks_of(journal.events(session, run.id, subject=state.login), attend.zone(run))
-    return Today(day, marks.get(day.date, Mark()) if day else Mark())
 
 
 def _next_lab(visit: Visit, state: LearnerState) -> LabState | None:

@@ -15,7 +15,8 @@ from hub_config.portal.site import Visit
 #: Pages on which nobody's record stands, by their routes.
 NOBODYS = frozenset((
     "office/{institution}", "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
-    "class/{course}/code", "class/{course}/code/live", "class/{course}/assignments", "class/{course}/ai/switch",
+    "class/{course}/code", "class/{course}/code/live", "class/{course}/code/arrivals", "class/{course}/code/{slot}.svg",
+    "class/{course}/assignments", "class/{course}/ai/switch",
     "class/{course}/labs/{lab}/run", "class/{course}/labs/{lab}/run/events",
 ))  # fmt: skip
 #: What people call the pages, the longest beginning first.
@@ -24,6 +25,10 @@ CALLED = (
     ("class/{course}/labs/{lab}/log", N_("Grading log")),
     ("class/{course}/labs/{lab}", N_("Submissions of a lab")),
     ("class/{course}/ai", N_("AI use of the class")),
+    ("class/{course}/learners", N_("Attendance of a learner")),
+    ("class/{course}/requests", N_("Requests for corrections")),
+    ("class/{course}/signs", N_("To look into")),
+    ("class/{course}/correct", N_("Correct attendance")),
     ("class/{course}", N_("Class roster")),
     ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),

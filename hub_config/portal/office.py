@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from grader.records import (
     attend,
     certificates,
+    corrections,
     enrolments,
     exemptions,
     frozen,
@@ -35,9 +36,13 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 KINDS = {
     attend.CHECKED_IN: N_("Checked in"),
     attend.CHECKED_OUT: N_("Checked out"),
+    attend.WENT_OUT: N_("Went out"),
+    attend.CAME_BACK: N_("Came back"),
     attend.CORRECTED: N_("Attendance corrected"),
     official.OFFICIAL: N_("Official attendance imported"),
     imports.APPLIED: N_("Import applied"),
+    corrections.REQUESTED: N_("Correction asked for"),
+    corrections.REFUSED: N_("Correction refused"),
     work.RELEASED: N_("Lab handed out"),
     work.RECEIVED: N_("Handed in"),
     work.GRADED: N_("Grade recorded"),

@@ -8,6 +8,8 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass
+from datetime import date
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,6 +81,11 @@ class Seals:
             return None
         return base64.urlsafe_b64decode(body).decode()
 
+    def pseudonym(self, kind: str, day: date, value: str) -> str:
+        """A short name for a network or a device on one day: without the key nobody gets back, and days cannot be joined."""
+        told = f"{day.isoformat()}\n{value}".encode("utf-8", "replace")
+        return hmac.new(self._key(f"seen {kind}"), told, hashlib.sha256).hexdigest()[:16] if value else ""
+
     def _state_mark(self, nonce: str, body: str) -> str:
         return hmac.new(self._key("login"), f"{nonce}\n{body}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
@@ -102,6 +109,28 @@ def same_origin(request: Request, public_url: str | None) -> bool:
         return found.scheme in ("http", "https") and found.netloc == request.headers.get("host")
     except ValueError:
         return False
+
+
+def network_of(request: Request) -> str:
+    """The network that a request came from, as uvicorn has it from our own proxy: a whole /64 of IPv6 is one."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ip_network((address.packed[:8] + bytes(8), 64)))
+    return str(address)
+
+
+def origin_of(request: Request, public_url: str | None) -> str:
+    """Scheme and host under which this browser sees us."""
+    if public_url is not None:
+        return public_url.rstrip("/")
+    scheme = "https" if is_https(request, public_url) else "http"
+    return f"{scheme}://{request.headers.get('host', '')}"
 
 
 def is_https(request: Request, public_url: str | None) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -18,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from grader.deadlines import NotTaken, must_take
 from grader.own.sources import MAX_BYTES
-from grader.records import work
+from grader.records import sightings, work
 from grader.records.blobs import Manifest
+from grader.records.db import writing
 from grader.records.models import Event
 from grader.records.state import LabState, find_course, learner_state
 from grader.records.work import UnknownWork
@@ -60,12 +62,24 @@ def _open(visit: Visit, course: str, lab: str, started: bool) -> Response:
         if started:  # the Hub has sent the browser back already: do not send it round in circles
             raise PageError(503, UNREACHABLE)
         return RedirectResponse(hub.spawn_url(name, f"{visit.url('learn', course, 'open', lab)}?started=1"), 303)
+    _note_work(visit, course)
     try:
         hub.fetch(name, visit.token, course, lab, notebooks)
     except ServerProblem as problem:
         return _hand_in(visit, course, lab, problem, status=409)
     # Several notebooks lie beside each other in the folder that JupyterLab shows with the first.
     return RedirectResponse(hub.user_path(name, "/".join(["lab/tree", lab, *notebooks[:1]])), 303)
+
+
+def _note_work(visit: Visit, course: str) -> None:
+    """Note once a day that a lab was opened, so that nobody who works is asked why there is no trace of it."""
+    with visit.records() as session:
+        visit.run = find_course(session, course)
+        midnight = datetime.combine(visit.now.astimezone(visit.zone).date(), time(0), visit.zone)
+        if sightings.is_noted(session, course, visit.who.name, sightings.OPENED, midnight):
+            return
+    with writing(visit.site.engine) as session:
+        sightings.see(session, course, visit.who.name, sightings.OPENED, visit.now)
 
 
 @router.get("/learn/{course}/hand-in/{lab}")

@@ -27,8 +27,9 @@ from grader.certificates.press import Press
 from grader.completion import OUTCOME_TEXT
 from grader.deadlines import explained
 from grader.engine.causes import CAUSES
-from grader.records.attend import GuessLimiter, zone
+from grader.records.attend import zone
 from grader.records.blobs import BlobStore
+from grader.records.corrections import requests_in
 from grader.records.db import reading
 from grader.records.models import CourseLab, CourseRun, Institution
 from grader.records.work import UnknownWork
@@ -83,7 +84,6 @@ class Site:
     seals: Seals
     runs: RunBoard = field(default_factory=RunBoard)
     listeners: Listeners = field(default_factory=Listeners)
-    limiter: GuessLimiter = field(default_factory=GuessLimiter)
     lately: Lately = field(default_factory=Lately)
     #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
     #: which would have none left to take it when a whole class hands in at once.
@@ -194,6 +194,18 @@ class Visit:
         with self.records() as database:
             return places(database, self.caller, self.url)
 
+    @property
+    def open_requests(self) -> int:
+        """How many requests for a correction wait in the page's course, for whoever answers them."""
+        if self.database is None or self.run is None:
+            return 0
+        return sum(request.is_open for request in requests_in(self.database, self.run.id))
+
+    @property
+    def in_office(self) -> bool:
+        """Whether the caller is of the office that the page's course belongs to."""
+        return self.run is not None and self.who.is_office(self.run.institution_id)
+
     @contextmanager
     def records(self) -> Iterator[DatabaseSession]:
         """Read the records; a request never holds two connections, or a full class could wait for itself."""
@@ -288,6 +300,12 @@ def as_learner(visit: Visit, course: str) -> None:
 def as_instructor(visit: Visit, course: str) -> None:
     """Go on for an instructor of the course."""
     visit.who.must_be_instructor(course)
+
+
+def as_staff(visit: Visit, run: CourseRun) -> None:
+    """Go on for an instructor of the course run, or for the office of its institution."""
+    if not visit.who.is_instructor(run.id):
+        visit.who.must_be_office(run.institution_id)
 
 
 def as_office(visit: Visit, institution: str) -> None:

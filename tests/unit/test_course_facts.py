@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from grader import codes
-from grader.records import attend, decisions, enrolments, exemptions, journal, programmes, timetable, work
-from grader.records.attend import GuessLimiter, Refused
+from grader.records import attend, decisions, door, enrolments, exemptions, journal, programmes, timetable, work
+from grader.records.attend import Refused
 from grader.records.blobs import Manifest
 from grader.records.db import reading, writing
 from grader.records.frozen import IsFrozen, frozen_in
@@ -166,7 +166,7 @@ def test_nobody_checks_in_who_has_left(room: Room) -> None:
     room.do(enrolments.end, "ann", how="dropout", on=DAYS[0])
     typed = codes.code_at(b"s", COURSE, DAYS[0], MONDAY_TEN)
     with room.run() as (session, run), pytest.raises(Refused, match="left_already"):
-        attend.check(session, run, "ann", typed, secret=b"s", now=MONDAY_TEN, limiter=GuessLimiter())
+        door.check(session, run, "ann", typed, secret=b"s", now=MONDAY_TEN)
 
 
 @pytest.mark.parametrize(

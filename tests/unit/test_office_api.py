@@ -96,6 +96,16 @@ def test_who_may_read_and_who_may_enter(api: Api, who: str) -> None:
     assert api.count() == (1 if teaches else 0)
 
 
+def test_an_instructor_corrects_in_time_and_the_office_at_any_time(engine: Engine, tmp_path: Path) -> None:
+    """The same deadline as on the pages: the API is no way around it."""
+    late = make_app(engine, tmp_path / "blobs", now=MONDAY_TEN + timedelta(days=3))
+    with TestClient(late) as client:
+        api = Api(engine, client)
+        refused = api.post(f"{LEARNER}/corrections", MONDAY, who="eve")
+        assert (refused.status_code, refused.json()["detail"]) == (422, "correction_too_late")
+        assert api.post(f"{LEARNER}/corrections", MONDAY).status_code == 201
+
+
 def test_the_same_key_again_is_one_entry(api: Api) -> None:
     body = {"how": "dropout", "on": "2026-07-07", "reason": "이사"}
     first = api.post(f"{LEARNER}/leaving", body, key="k-1").json()

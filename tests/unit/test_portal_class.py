@@ -14,21 +14,21 @@ import pytest
 from sqlalchemy import text
 from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
 
-from grader.records import attend
+from grader.records import attend, corrections, door
 from grader.records import deadlines as records
 from grader.records.db import reading
 from grader.records.state import learner_state
-from hub_config.portal import deadlines, instructor
+from hub_config.portal import change_form, deadlines
+from hub_config.portal import door as portal_door
 from hub_config.portal.refusals import REFUSALS
 from hub_config.portal.runs import Progress, RunBoard, after
 
 CLASS = f"class/{COURSE}"
 FORM = {
     "learner": "jun",
-    "day": "2026-07-06",
+    "day": "2026-07-07",
     "check_in": "09:00",
     "check_out": "18:00",
-    "excused": "",
     "reason": "출석부",
 }
 
@@ -39,14 +39,19 @@ def test_the_class_screen_shows_the_code_and_who_came(world: World) -> None:
     page = teacher.get(f"{PREFIX}{CLASS}/code").text
     assert f"{code[:3]} {code[3:]}" in page
     assert re.search(r'<progress max="30" value="30"', page)
+    assert f'hx-get="{PREFIX}{CLASS}/code/live"' in page
+    assert f'hx-get="{PREFIX}{CLASS}/code/arrivals"' in page
     assert "입실 0명 / 전체 3명" in page
     world.post(world.browser("mina"), f"learn/{COURSE}/check", "mina", code=code)
     world.now += timedelta(seconds=31)
     live = teacher.get(f"{PREFIX}{CLASS}/code/live").text
-    assert "입실 1명 / 전체 3명" in live
-    assert "김미나" in live
     assert f"{code[:3]} {code[3:]}" not in live
-    assert "<html" not in live
+    arrivals = teacher.get(f"{PREFIX}{CLASS}/code/arrivals").text
+    assert "입실 1명 / 전체 3명" in arrivals
+    assert "지각 1명" in arrivals
+    assert "아직 오지 않음 2명" in arrivals
+    assert arrivals.index("김미나") < arrivals.index("이준")
+    assert "<html" not in live + arrivals
 
 
 def test_there_is_no_code_without_a_training_day(world: World) -> None:
@@ -76,8 +81,8 @@ def test_a_correction_is_recorded_with_its_reason(world: World) -> None:
     with reading(world.engine) as session:
         state = learner_state(session, COURSE, "jun", world.now)
     assert state is not None
-    assert state.attendance.verdicts[0].status == "attended"
-    assert state.attendance.verdicts[0].minutes_present == 540
+    assert state.attendance.verdicts[1].status == "attended"
+    assert state.attendance.verdicts[1].minutes_present == 540
 
 
 @pytest.mark.parametrize(
@@ -90,18 +95,20 @@ def test_a_correction_is_recorded_with_its_reason(world: World) -> None:
         ({"check_in": "", "check_out": ""}, "하나 이상을 입력하세요."),
         ({"check_in": "18:00", "check_out": "09:00"}, "퇴실 시각은 입실 시각보다 늦어야 합니다."),
         ({"check_in": "nine"}, "09:00처럼"),
+        ({"outings": "11-12"}, "11:00-11:40, 15:00-15:20처럼"),
+        ({"outings": "12:00-11:00"}, "복귀 시각은 외출 시각보다 늦어야 합니다."),
+        ({"excuse_kind": "boredom"}, "목록에서 고르세요."),
+        ({"day": "2026-07-06"}, "훈련기관만 정정할 수 있습니다."),
     ],
 )
 def test_a_refused_correction_keeps_what_was_typed(world: World, change: dict[str, str], told: str) -> None:
-    form = {**FORM, "excused": '조퇴 "확인"', **change}
-    if change.get("check_in") == "":
-        form["excused"] = ""
+    form = {**FORM, "evidence": '진단서 "12"', **change}
     answer = world.post(world.browser("teacher"), f"{CLASS}/correct", "teacher", **form)
     assert answer.status_code == 422
     assert told in answer.text
     assert f'value="{form["check_in"]}"' in answer.text
     assert form["reason"] in answer.text
-    assert "조퇴 &#34;확인&#34;" in answer.text or not form["excused"]
+    assert "진단서 &#34;12&#34;" in answer.text
     if form["learner"] == "jun":
         assert '<option value="jun" selected>' in answer.text
     assert world.events(attend.CORRECTED) == 0
@@ -260,7 +267,9 @@ def test_the_office_sees_its_runs_and_a_broken_journal(world: World) -> None:
 
 
 def test_every_refusal_of_the_records_has_its_sentence() -> None:
-    sources = [Path(module.__file__).read_text("utf-8") for module in (attend, instructor, records, deadlines)]
-    reasons = {reason for source in sources for reason in re.findall(r'Refused\("(\w+)"\)', source)}
-    assert len(reasons) >= 8
-    assert reasons == set(REFUSALS)
+    modules = (attend, corrections, records, door, deadlines, change_form, portal_door)
+    sources = [Path(module.__file__).read_text("utf-8") for module in modules]
+    named = r'(?:Refused\(|REFUSALS\[)"(\w+)"[)\]]|"(already_checked_out)"'
+    reasons = {"".join(found) for source in sources for found in re.findall(named, source)}
+    assert len(reasons) >= 20
+    assert reasons | set(door.WHY_NOT.values()) == set(REFUSALS)

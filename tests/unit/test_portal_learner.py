@@ -25,7 +25,7 @@ def test_checking_in_and_out(world: World) -> None:
     assert answer.headers["location"] == f"{PREFIX}{LEARN}?done=in"
     page = browser.get(answer.headers["location"]).text
     assert "입실 처리되었습니다." in page
-    assert "퇴실 코드" in page
+    assert "퇴실·외출 코드" in page
     assert "10:00" in page, "the time of the institution's zone"
     world.now += timedelta(hours=8)
     answer = world.post(browser, f"{LEARN}/check", "mina", code=world.code())

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
-from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, gateway, seeded_records, world
+from test_portal_world import COURSE, FIRST, NOW, OTHER, PREFIX, SCRIPT, World, gateway, seeded_records, world
 
+from grader.codes import slot_at
 from hub_config.portal import i18n
 
 PORTAL = Path(i18n.__file__).parent
@@ -29,7 +30,15 @@ WHO_MAY = [
     (CLASS, {"teacher", "both"}),
     (f"{CLASS}/code", {"teacher", "both"}),
     (f"{CLASS}/code/live", {"teacher", "both"}),
-    (f"{CLASS}/correct", {"teacher", "both"}),
+    (f"{CLASS}/code/arrivals", {"teacher", "both"}),
+    (f"{CLASS}/code/{slot_at(NOW)}.svg", {"teacher", "both"}),
+    (f"{CLASS}/correct", {"teacher", "both", "office"}),
+    (f"{CLASS}/correct?learner=mina&day=2026-07-06", {"teacher", "both", "office"}),
+    (f"{CLASS}/requests", {"teacher", "both", "office"}),
+    (f"{CLASS}/signs", {"teacher", "both", "office"}),
+    (f"{CLASS}/learners/mina", {"teacher", "both", "office"}),
+    (f"{LEARN}/door", {"mina", "eve"}),
+    (f"{LEARN}/attendance", {"mina", "eve"}),
     (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/desk", {"teacher", "both"}),
@@ -67,7 +76,7 @@ WHO_MAY = [
     (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
 ]
 #: What a browser gets that is no page.
-NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/", ".zip")
+NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/", ".zip", "arrivals", ".svg")
 
 
 @pytest.fixture

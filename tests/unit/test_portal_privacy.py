@@ -36,9 +36,12 @@ def test_every_page_of_a_course_is_a_look_but_the_named_ones(full: tuple[World, 
     answer = made.browser(login).get(PREFIX + path.replace("RECEIPT", receipt))
     assert answer.status_code == 200
     found = seen(made)
-    nobodys = {"office/hanbit", *(f"class/{COURSE}/{end}" for end in ("code", "code/live", "assignments"))}
+    nobodys = {
+        "office/hanbit",
+        *(f"class/{COURSE}/{end}" for end in ("code", "code/live", "code/arrivals", "assignments")),
+    }
     nobodys |= {f"office/hanbit/{COURSE}/import", f"office/hanbit/{COURSE}/template/roster.csv"}
-    is_nobodys = path.split("?")[0] in nobodys or path.endswith(("/run", "/run/events")) or "/ai/switch" in path
+    is_nobodys = path.split("?")[0] in nobodys or path.endswith(("/run", "/run/events", ".svg")) or "/ai/switch" in path
     assert len(found) == (0 if is_nobodys else 1), path
     if "RECEIPT" in path or "mina" in path:
         assert found[0][2] == "mina"
