@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from grader import codes
@@ -18,9 +19,8 @@ from grader.attendance import Mark, TrainingDay
 from grader.records import journal
 from grader.records.enrolments import ends
 from grader.records.frozen import frozen_decisions, must_not_be_frozen
-from grader.records.models import CourseRun, Event
+from grader.records.models import CourseRun, Event, TrainingDayRow
 from grader.records.official import OFFICIAL, official_of
-from grader.records.timetable import training_days
 
 CHECKED_IN, CHECKED_OUT, CORRECTED = "attendance.checked_in", "attendance.checked_out", "attendance.corrected"
 WRONG_CODES_ALLOWED, WRONG_CODES_WINDOW = 5, timedelta(minutes=5)
@@ -56,10 +56,15 @@ def zone(run: CourseRun) -> ZoneInfo:
     return ZoneInfo(run.institution.time_zone)
 
 
-def today_of(run: CourseRun, now: datetime) -> TrainingDay | None:
+def today_of(session: Session, run: CourseRun, now: datetime) -> TrainingDay | None:
     """Today's training day in the institution's time zone, if there is one."""
-    local = now.astimezone(zone(run)).date()
-    return next((day for day in training_days(run) if day.date == local), None)
+    tz = zone(run)
+    row = session.get(TrainingDayRow, (run.id, now.astimezone(tz).date()))
+    return _aware(row, tz) if row is not None else None
+
+
+def _aware(row: TrainingDayRow, tz: ZoneInfo) -> TrainingDay:
+    return TrainingDay(row.day, datetime.combine(row.day, row.starts, tz), datetime.combine(row.day, row.ends, tz))
 
 
 def check(
@@ -67,23 +72,37 @@ def check(
 ) -> Event:
     """Record today's check-in, or the check-out where the check-in stands; Refused says why not."""
     limiter.check(run.id, login, now)
-    day = today_of(run, now)
+    day = today_of(session, run, now)
     if day is None:
         raise Refused("no_training_day")
     if not codes.is_valid(secret, run.id, day.date, now, typed):
         limiter.wrong(run.id, login, now)
         raise Refused("wrong_code")
-    mine = journal.events(session, run.id, subject=login)
+    mine = _events_of(session, run, login, day.date)
     if ends(mine) or frozen_decisions(mine):
         raise Refused("left_already")
     mark = marks_of(mine, zone(run)).get(day.date, Mark())
     if mark.check_out is not None:
         raise Refused("already_checked_out")
+    if mark.check_in is not None and now <= mark.check_in:
+        raise Refused("clock_went_back")
     kind = CHECKED_OUT if mark.check_in else CHECKED_IN
     return journal.append(
         session, kind, actor=login, course=run.id, subject=login, at=now,
-        payload={"day": day.date.isoformat()}, key=f"{kind}:{run.id}:{login}:{day.date}",
+        payload={"day": day.date.isoformat()}, key=_key(kind, run.id, login, day.date),
     )  # fmt: skip
+
+
+def _key(kind: str, course: str, login: str, day: date) -> str:
+    return journal.key_of(kind, course, login, day)
+
+
+def _events_of(session: Session, run: CourseRun, login: str, day: date) -> list[Event]:
+    """A learner's events but the checks of other days, read by their keys: a whole class checks in at once."""
+    keys = [_key(kind, run.id, login, day) for kind in (CHECKED_IN, CHECKED_OUT)]
+    wanted = or_(Event.kind.not_in((CHECKED_IN, CHECKED_OUT)), Event.key.in_(keys))
+    query = select(Event).where(Event.course_id == run.id, Event.subject == login, wanted).order_by(Event.seq)
+    return list(session.scalars(query))
 
 
 def correct(
@@ -99,7 +118,10 @@ def correct(
         raise Refused("not_enrolled")
     if check_in is None and check_out is None and not excused:
         raise Refused("nothing_to_correct")
-    if check_in and check_out and check_out <= check_in:
+    tz = zone(run)
+    standing = marks_of(_events_of(session, run, login, day), tz).get(day, Mark())
+    came, went = _local(day, check_in, tz) or standing.check_in, _local(day, check_out, tz) or standing.check_out
+    if came and went and went <= came:
         raise Refused("out_before_in")
     must_not_be_frozen(session, run.id, login)
     payload = {
@@ -130,13 +152,17 @@ def marks_of(events: Iterable[Event], tz: ZoneInfo) -> dict[date, Mark]:
         else:
             mark = replace(
                 mark,
-                check_in=_local(day, event.payload["check_in"], tz) or mark.check_in,
-                check_out=_local(day, event.payload["check_out"], tz) or mark.check_out,
+                check_in=_read(day, event.payload["check_in"], tz) or mark.check_in,
+                check_out=_read(day, event.payload["check_out"], tz) or mark.check_out,
                 excused=event.payload["excused"] or mark.excused,
             )
         marks[day] = mark
     return marks
 
 
-def _local(day: date, at: str | None, tz: ZoneInfo) -> datetime | None:
-    return datetime.combine(day, time.fromisoformat(at), tz) if at else None
+def _read(day: date, at: str | None, tz: ZoneInfo) -> datetime | None:
+    return _local(day, time.fromisoformat(at) if at else None, tz)
+
+
+def _local(day: date, at: time | None, tz: ZoneInfo) -> datetime | None:
+    return datetime.combine(day, at, tz) if at else None

@@ -62,7 +62,7 @@ def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
-        day = attend.today_of(state.run, visit.now)
+        day = attend.today_of(session, state.run, visit.now)
         marks = _marks(session, state.run, day)
         rows = [
             Row(learner, marks[learner.login], None if calls is None else calls[learner.login])
@@ -90,7 +90,7 @@ def _code(visit: Visit, course: str, template: str) -> HTMLResponse:
     as_instructor(visit, course)
     with visit.records() as session:
         run = visit.run = find_course(session, course)
-        day, now = attend.today_of(run, visit.now), visit.now
+        day, now = attend.today_of(session, run, visit.now), visit.now
         code = codes.code_at(visit.site.settings.secret.get_secret_value(), course, day.date, now) if day else ""
         marks = _marks(session, run, day)
         arrivals = [(e.person.name, marks[e.login]) for e in run.enrolments]

@@ -106,7 +106,7 @@ def _today(
 
 def _today_of(visit: Visit, session: Session, state: LearnerState) -> Today:
     run = find_course(session, visit.run.id if visit.run else "")
-    day = attend.today_of(run, visit.now)
+    day = attend.today_of(session, run, visit.now)
     marks = attend.marks_of(journal.events(session, run.id, subject=state.login), attend.zone(run))
     return Today(day, marks.get(day.date, Mark()) if day else Mark())
 

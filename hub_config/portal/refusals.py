@@ -12,6 +12,9 @@ REFUSALS = {
         "You have already checked out today. If that is wrong, ask your instructor to correct it."
     ),
     "left_already": N_("Your enrolment has ended or your completion is decided. Ask your instructor if that is wrong."),
+    "clock_went_back": N_(
+        "The server's clock is behind the time of your check-in. Your check-in stands. Tell your instructor, who can enter your check-out."
+    ),
     "reason_missing": N_("Write the reason for the correction."),
     "not_enrolled": N_("Choose a learner of this course."),
     "nothing_to_correct": N_("Enter a check-in time, a check-out time or an excused absence."),
