@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,50 +15,23 @@ from tqdm import tqdm
 
 from grader.engine.causes import CAUSES, known
 from grader.engine.progress import Progress, Summary
-from hub_config.settings import Settings, SettingsError, load_settings
-from labs.manifest import ManifestError
+from hub_config import cli_backup, cli_journal
+from hub_config.console import Catching, in_force, language, say
+from hub_config.settings import Settings, load_settings
 from labs.texts import UserError
 
 if TYPE_CHECKING:
     from grader.imports.columns import Kind
-    from grader.records.anchors import Anchor
-
-
-class Catching(click.Group):
-    """Shows an error that a user can mend as one line, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            raise click.ClickException(error.text.in_(_language())) from error
-        except ManifestError as error:
-            raise click.ClickException(str(error)) from error
-
-
-def say(ko: str, en: str) -> None:
-    """Print a line in the installation's language."""
-    click.echo(en if _language() == "en" else ko)
-
-
-def _language() -> str:
-    try:
-        return load_settings().language
-    except (SettingsError, OSError):
-        return "ko"
-
-
-def in_force() -> Settings:
-    """The settings that the running (or last) Practicum was started with, else those of the settings file."""
-    settings = load_settings()
-    running = settings.data / "run" / "settings.yaml"
-    return load_settings(running) if running.is_file() else settings
 
 
 @click.group(cls=Catching, help="Practicum: 기관이 직접 운영하는 AI 실습실 / a hands-on AI training lab.")
 @click.version_option(package_name="practicum")
 def main() -> None:
     """Entry point."""
+
+
+main.add_command(cli_journal.journal)
+main.add_command(cli_backup.backup)
 
 
 @main.command(help="모두 시작합니다 / start everything. Ctrl-C: 모두 멈춤 / stop everything.")
@@ -126,7 +99,7 @@ def release(
     try:
         hand_out(settings.course_root(course), course, assignment, terms)
     except (UserError, Refusal) as error:
-        said = error.text.in_(_language()) if isinstance(error, UserError) else str(error)
+        said = error.text.in_(language()) if isinstance(error, UserError) else str(error)
         if not as_json:
             raise click.ClickException(said) from error
         click.echo(json.dumps({"failed": 1, "message": said, "finished": True}, ensure_ascii=False))
@@ -174,7 +147,7 @@ def model_list() -> None:
     states = dict.fromkeys(built_in_models(settings), "-") | standing(settings)
     for name, entry in catalogue().models.items():
         here = "✔" if is_there(entry, settings.models_folder) else "·"
-        size, title = f"{entry.size_bytes / 1e6:6.0f} MB", entry.title.in_(_language())
+        size, title = f"{entry.size_bytes / 1e6:6.0f} MB", entry.title.in_(language())
         click.echo(f"{here} {name:22} {entry.kind:14} {size}  {states.get(name, ''):8} {entry.license:17} {title}")
 
 
@@ -224,51 +197,6 @@ def ai_reload() -> None:
     except (OSError, ValueError):
         raise UserError("게이트웨이가 실행되고 있지 않습니다.", "The gateway is not running.") from None
     say("AI 설정을 다시 적용했습니다.", "The AI settings were applied.")
-
-
-@main.group(help="기록 원장 / the journal of the records.")
-def journal() -> None:
-    """Journal."""
-
-
-@journal.command("verify", help="기록 원장 전체를 검사합니다 / walk the whole chain; names the first bad event")
-def journal_verify() -> None:
-    from sqlalchemy import func, select
-
-    from grader.records import journal as chain
-    from grader.records.anchors import anchors
-    from grader.records.db import open_database, reading
-    from grader.records.models import Event
-
-    settings = in_force()
-    if not settings.records_path.is_file():
-        raise UserError(
-            f"기록이 아직 없습니다: {settings.records_path}", f"there are no records yet: {settings.records_path}"
-        )
-    engine = open_database(settings.records_database)
-    with reading(engine) as session:
-        try:
-            bad = chain.verify(session) or _verify_receipts(settings, anchors(session))
-        except ValueError as error:
-            raise UserError(
-                f"기록 원장에 읽을 수 없는 기록이 있습니다: {error}",
-                f"the journal has an event that cannot be read: {error}",
-            ) from None
-        count = session.scalar(select(func.count()).select_from(Event))
-    engine.dispose()
-    if bad:
-        raise click.ClickException(bad)
-    say(f"기록 원장이 온전합니다. 기록 {count}건을 확인했습니다.", f"The chain of {count} events holds.")
-
-
-def _verify_receipts(settings: Settings, anchors: Sequence[Anchor]) -> str | None:
-    """Walk the AI receipts too, where there are any; they have to hold what the journal says of them."""
-    from hub_config.ai_gateway.ledger import verify
-
-    if not settings.receipts_path.is_file():
-        missing = f"the journal anchors AI receipts, but {settings.receipts_path} is not there"
-        return missing if anchors else None
-    return verify(settings.receipts_path, [(anchor.number, anchor.hash) for anchor in anchors])
 
 
 @main.command(
@@ -336,7 +264,7 @@ def doctor() -> None:
 
     findings = examine(in_force())
     for finding in findings:
-        click.echo(f"{'✔' if finding.ok else '✘'} {finding.part:10} {finding.said.in_(_language())}")
+        click.echo(f"{'✔' if finding.ok else '✘'} {finding.part:10} {finding.said.in_(language())}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 

@@ -14,6 +14,8 @@ from typing import Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from hub_config.ai_gateway.config import Alias, Budgets, Course, CoursePolicy, Limit, Price, Provider, Route
 from labs.manifest import Slug
@@ -100,6 +102,15 @@ class Settings(BaseModel):
         default=2, ge=1, description="Years until the notes of who looked at whose record may be deleted."
     )
     max_upload_mb: int = Field(default=150, ge=1, description="The largest submission, all files together.")
+    database_url: str | None = Field(
+        default=None,
+        description="Where the records are, if not in SQLite in the data folder: `postgresql+psycopg://user@host/name`. Its "
+        "password stands in a file: `?passfile=...` at the end.",
+    )
+    journal_head_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+$",
+        description="An address outside that gets each signed head of the journal by POST, so that it is kept elsewhere too.",
+    )  # fmt: skip
     grading_workers: int | None = Field(default=None, ge=1, description="Submissions checked at once; default: cores.")
 
     @model_validator(mode="after")
@@ -109,6 +120,22 @@ class Settings(BaseModel):
                 f"host: the demonstration login has one shared password, so it is refused on {self.host}; "
                 "listen on 127.0.0.1 or choose another login"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_database_that_is_known(self) -> Self:
+        if not self.database_url:
+            return self
+        try:
+            url = make_url(self.database_url)
+        except ArgumentError:
+            raise ValueError("database_url: write it as `postgresql+psycopg://user@host/name`") from None
+        if url.drivername not in ("postgresql", "postgresql+psycopg"):
+            raise ValueError(
+                f"database_url: {url.drivername} is not known; write `postgresql+psycopg://user@host/name`"
+            )
+        if url.password:
+            raise ValueError("database_url: keep the password in a file and name it, `?passfile=...` at the end")
         return self
 
     @model_validator(mode="after")
@@ -171,6 +198,7 @@ class Settings(BaseModel):
 
     @property
     def records_path(self) -> Path:
+        """The records in SQLite, where `database_url` names no other database."""
         return self.data / "records" / "records.db"
 
     @property
@@ -180,7 +208,10 @@ class Settings(BaseModel):
 
     @property
     def records_database(self) -> str:
-        return f"sqlite:///{self.records_path}"
+        """The URL of the records' database."""
+        if self.database_url is None:
+            return f"sqlite:///{self.records_path}"
+        return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @property
     def models_folder(self) -> Path:

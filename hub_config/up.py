@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 import click
 
 from grader.records.db import open_database
+from grader.records.heads import HeadsError
 from grader.sandbox import missing, why_missing
 from hub_config.courses import build_labs, release_labs
+from hub_config.heads import head_export
 from hub_config.models.choice import settled, wanted
 from hub_config.models.fetch import fetch
 from hub_config.seed import accounts, seed_demo
@@ -39,6 +41,7 @@ def up(settings: Settings) -> int:
     with _OnlyOne(settings):
         _fetch_models(settings, say)
         _seed(settings, say)
+        _export_head(settings, say)
         say("실습을 준비합니다.", "Preparing the labs.")
         build_labs(settings, lambda line: click.echo(f"  {line}"))
         say("서비스를 시작합니다.", "Starting the services.")
@@ -126,4 +129,14 @@ def _seed(settings: Settings, say: Callable[[str, str], None]) -> None:
     engine = open_database(settings.records_database)
     if seed_demo(engine, datetime.now(UTC)):
         say("시연용 기관을 만들었습니다.", "Seeded the demonstration institution.")
+    engine.dispose()
+
+
+def _export_head(settings: Settings, say: Callable[[str, str], None]) -> None:
+    """Keep what stands now outside the database; heads that cannot be gone on with hold up no class."""
+    engine = open_database(settings.records_database)
+    try:
+        head_export(settings).export(engine, datetime.now(UTC))
+    except HeadsError as error:
+        say(error.text.ko, error.text.en)
     engine.dispose()

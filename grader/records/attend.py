@@ -16,12 +16,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from grader.attendance import Mark, TrainingDay
+from grader.attendance import Mark
 from grader.records import journal
 from grader.records.frozen import must_not_be_frozen
 from grader.records.models import CourseRun, Event
 from grader.records.official import OFFICIAL, official_of
-from grader.records.timetable import training_days
 
 CHECKED_IN, CHECKED_OUT, CORRECTED = "attendance.checked_in", "attendance.checked_out", "attendance.corrected"
 WENT_OUT, CAME_BACK = "attendance.went_out", "attendance.came_back"
@@ -97,12 +96,6 @@ def zone(run: CourseRun) -> ZoneInfo:
     return ZoneInfo(run.institution.time_zone)
 
 
-def today_of(run: CourseRun, now: datetime) -> TrainingDay | None:
-    """Today's training day in the institution's time zone, if there is one."""
-    local = now.astimezone(zone(run)).date()
-    return next((day for day in training_days(run) if day.date == local), None)
-
-
 def correct(
     session: Session, run: CourseRun, *, login: str, day: date, instructor: str, reason: str, now: datetime,
     request: str | None = None, **change: Any,
@@ -121,10 +114,21 @@ def correct(
     if login == instructor:
         raise Refused("own_attendance")
     wanted.must_be_possible()
+    _must_follow(session, run, login, day, wanted)
     must_not_be_frozen(session, run.id, login)
     asked = {"request": request} if request else {}
     payload = {"day": day.isoformat(), **wanted.payload(), "reason": reason.strip()[:500], **asked}
     return journal.append(session, CORRECTED, actor=instructor, course=run.id, subject=login, payload=payload, at=now)
+
+
+def _must_follow(session: Session, run: CourseRun, login: str, day: date, wanted: Change) -> None:
+    """Refuse a correction whose check-out would not come after the check-in that stands."""
+    tz = zone(run)
+    today = select(Event).where(Event.course_id == run.id, Event.subject == login, Event.kind.in_(FOLDED))
+    found = [event for event in session.scalars(today.order_by(Event.seq)) if event.payload["day"] == day.isoformat()]
+    mark = _corrected(_mark(day, found, tz), day, wanted, tz)
+    if mark.check_in and mark.check_out and mark.check_out <= mark.check_in:
+        raise Refused("out_before_in")
 
 
 def marks_of(events: Iterable[Event], tz: ZoneInfo) -> dict[date, Mark]:

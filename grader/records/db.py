@@ -13,28 +13,35 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
+
+from labs.texts import UserError
 
 #: PostgreSQL's advisory lock that serialises writers of the journal.
 JOURNAL_LOCK = 0x70726163
 
 
+class NoDriver(UserError):
+    """A database whose driver is not installed."""
+
+
 def open_database(url: str) -> Engine:
     """Make an engine and bring the schema up to date."""
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        _set_up_sqlite(engine)
-        if engine.url.database:
-            path = Path(engine.url.database)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
+    engine = _engine(url)
     with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if engine.dialect.name == "postgresql":  # two that start at once would make the tables twice
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": JOURNAL_LOCK})
+        command.upgrade(migrations(connection), "head")
     return engine
+
+
+def migrations(connection: Connection) -> Config:
+    """Alembic's configuration of our migrations, on a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
 
 
 @contextmanager
@@ -53,6 +60,34 @@ def writing(engine: Engine) -> Iterator[Session]:
         else:
             session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": JOURNAL_LOCK})
         yield session
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("sqlite"):
+        engine = create_engine(url)
+        _set_up_sqlite(engine)
+        if engine.url.database:
+            path = Path(engine.url.database)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+        return engine
+    try:
+        engine = create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise NoDriver(
+            f"PostgreSQL에 필요한 파이썬 꾸러미 {error.name}이(가) 없습니다. practicum[postgresql]을 설치하세요.",
+            f"the Python package {error.name} is missing, which PostgreSQL needs: install practicum[postgresql]",
+        ) from None
+    _set_up_postgresql(engine)
+    return engine
+
+
+def _set_up_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        # Whatever the server's own default: what was acknowledged is on disk.
+        connection.execute("SET synchronous_commit = on")
+        connection.commit()
 
 
 def _set_up_sqlite(engine: Engine) -> None:

@@ -1,7 +1,8 @@
 """The journal: append-only events, each chained to the one before by SHA-256.
 
 What is chained: the canonical JSON (sorted keys, no spaces, UTF-8) of every column but `hash`. An edit, a deletion or a
-change of order anywhere breaks the chain at that event; `verify` names it.
+change of order anywhere breaks the chain at that event; `verify` names it. What cannot be read back as it was written, in
+any database, is refused before it is written.
 """
 
 from __future__ import annotations
@@ -15,10 +16,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.records.chain import GENESIS, Finding, digest, verify
 from grader.records.models import Event
+from labs.texts import UserError
 
-GENESIS = "0" * 64
 _NEXT_KEY = "journal.key"
+__all__ = ["GENESIS", "BadEvent", "Finding", "append", "digest", "events", "key_of", "key_of_next", "verify"]
+
+#: How long each text column may be: PostgreSQL keeps to it, SQLite does not.
+LENGTHS: dict[str, int | None] = {c.name: getattr(c.type, "length", None) for c in Event.__table__.columns}
+LONGEST_KEY = 120
+
+
+class BadEvent(UserError):
+    """An event that could not be read back as it was written."""
 
 
 def append(
@@ -37,9 +48,10 @@ def append(
     The caller's transaction holds the write lock (`grader.records.db.writing`), so two writers cannot take one place.
     """
     key = key or session.info.pop(_NEXT_KEY, None)
+    _must_fit({"kind": kind, "actor": actor, "course_id": course, "subject": subject, "key": key or ""})
     if key is not None and (standing := session.scalar(select(Event).where(Event.key == key))):
         return standing
-    last = session.scalar(select(Event).order_by(Event.seq.desc()).limit(1))
+    last = session.execute(select(Event.seq, Event.hash).order_by(Event.seq.desc()).limit(1)).first()
     event = Event(
         seq=last.seq + 1 if last else 1,
         id=uuid.uuid4().hex,
@@ -48,7 +60,7 @@ def append(
         kind=kind,
         course_id=course,
         subject=subject,
-        payload=payload or {},
+        payload=_as_read_back(payload or {}),
         key=key,
         previous=last.hash if last else GENESIS,
     )
@@ -58,41 +70,15 @@ def append(
     return event
 
 
+def key_of(*parts: object) -> str:
+    """A key for what may happen once only; one that would be too long for its column is a hash of its parts."""
+    key = ":".join(map(str, parts))
+    return key if len(key) <= LONGEST_KEY else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
 def key_of_next(session: Session, key: str) -> None:
     """Give the next event of this session a client's key, where whoever appends it knows none."""
     session.info[_NEXT_KEY] = key
-
-
-def digest(event: Event) -> str:
-    """The hash that an event must carry."""
-    fields = {
-        "seq": event.seq,
-        "id": event.id,
-        "at": event.at.astimezone(UTC).isoformat(),
-        "actor": event.actor,
-        "kind": event.kind,
-        "course": event.course_id,
-        "subject": event.subject,
-        "payload": event.payload,
-        "key": event.key,
-        "previous": event.previous,
-    }
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def verify(session: Session) -> str | None:
-    """Walk the whole chain; give None when it holds, else a sentence that names the first bad event."""
-    previous, seq = GENESIS, 0
-    for event in session.scalars(select(Event).order_by(Event.seq).execution_options(yield_per=500)):
-        if event.seq != seq + 1:
-            return f"event {seq + 1} is missing: the chain goes from {seq} to {event.seq}"
-        if event.previous != previous:
-            return f"event {event.seq} ({event.kind}) does not follow event {seq}: the order or an event was changed"
-        if event.hash != digest(event):
-            return f"event {event.seq} ({event.kind}, {event.at.isoformat()}) was changed after it was written"
-        previous, seq = event.hash, event.seq
-    return None
 
 
 def events(session: Session, course: str, *, kind: str | None = None, subject: str | None = None) -> list[Event]:
@@ -103,3 +89,35 @@ def events(session: Session, course: str, *, kind: str | None = None, subject: s
     if subject is not None:
         query = query.where(Event.subject == subject)
     return list(session.scalars(query.order_by(Event.seq)))
+
+
+def _as_read_back(payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload as the database will give it back; BadEvent where it holds what JSON or PostgreSQL cannot keep."""
+    try:
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadEvent(
+            f"기록할 수 없는 값이 있습니다: {error}", f"the payload holds what JSON cannot keep: {error}"
+        ) from None
+    _must_be_text("payload", text, text.replace("\\\\", "").count("\\u0000"))
+    read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def _must_fit(columns: dict[str, str]) -> None:
+    for name, value in columns.items():
+        longest = LENGTHS[name]
+        _must_be_text(name, value, value.count("\0"))
+        if longest and len(value) > longest:
+            raise BadEvent(
+                f"{name}: {value[:40]!r}…은(는) {len(value)}자입니다. {longest}자까지 쓸 수 있습니다.",
+                f"{name}: {value[:40]!r}… has {len(value)} characters; at most {longest} are kept",
+            )
+
+
+def _must_be_text(name: str, text: str, nulls: int) -> None:
+    if nulls or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise BadEvent(
+            f"{name}: 기록할 수 없는 문자가 있습니다(NUL 또는 짝이 없는 서로게이트). 그 문자를 빼고 다시 보내세요.",
+            f"{name}: a NUL character or half of a surrogate pair cannot be recorded; send it without",
+        )

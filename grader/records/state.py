@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.attendance import CourseAttendance, DayVerdict, TrainingDay, judge_course
@@ -21,7 +22,7 @@ from grader.records.deadlines import Deadline, Deadlines
 from grader.records.enrolments import ends, leaving_of
 from grader.records.exemptions import exemptions
 from grader.records.frozen import Frozen, frozen_decisions
-from grader.records.models import CourseLab, CourseRun, Event
+from grader.records.models import CourseLab, CourseRun, Enrolment, Event
 from grader.records.programmes import rules_of
 from grader.records.timetable import training_days
 from grader.records.work import Receipt
@@ -169,7 +170,21 @@ def find_course(session: Session, course: str) -> CourseRun:
 def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
     """Everybody in a course run, as known at a moment."""
     run = find_course(session, course)
-    everything = journal.events(session, course)
+    return _state(session, run, journal.events(session, course), run.enrolments, as_of)
+
+
+def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
+    """One learner in a course run, or None where they are not enrolled; nobody else's events are read."""
+    run = find_course(session, course)
+    enrolled = [enrolment for enrolment in run.enrolments if enrolment.login == login]
+    query = select(Event).where(Event.course_id == course, Event.subject.in_(("", login))).order_by(Event.seq)
+    learners = _state(session, run, list(session.scalars(query)), enrolled, as_of).learners if enrolled else ()
+    return next(iter(learners), None)
+
+
+def _state(
+    session: Session, run: CourseRun, everything: list[Event], enrolled: list[Enrolment], as_of: datetime
+) -> CourseState:
     events = [event for event in everything if event.at <= as_of]
     facts = _Facts(
         run=run,
@@ -185,13 +200,8 @@ def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
     by_learner: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_learner[event.subject].append(event)
-    learners = tuple(_learner(facts, row.login, row.person.name, by_learner[row.login]) for row in run.enrolments)
+    learners = tuple(_learner(facts, row.login, row.person.name, by_learner[row.login]) for row in enrolled)
     return CourseState(run, learners, facts.deadlines, facts.rules, facts.days)
-
-
-def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
-    """One learner in a course run, or None where they are not enrolled."""
-    return next((learner for learner in course_state(session, course, as_of).learners if learner.login == login), None)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from grader.records.blobs import BlobStore
 from grader.records.db import open_database
 from grader.roles import HubIdentity
 from hub_config import assets
+from hub_config.heads import head_export
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.kept_files import KeptFiles
@@ -51,7 +52,8 @@ def build(settings: Settings) -> FastAPI:
     KeptFiles(told.imports_folder, told.now).purge()
     blobs = BlobStore(settings.data / "records" / "blobs")
     identity = HubIdentity(settings.hub_api_url)
-    app = create_app(told, engine, blobs, identity, make_router(Records(engine, blobs, identity)))
+    router = make_router(Records(engine, blobs, identity))
+    app = create_app(told, engine, blobs, identity, router, heads=head_export(settings))
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000)
     return app
 

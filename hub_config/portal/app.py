@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from grader.records.blobs import BlobStore
+from grader.records.watch import Watch
+from hub_config.heads import HeadExport
 from hub_config.portal import (
     ai_of_class,
     ai_of_learner,
@@ -52,6 +54,7 @@ from hub_config.portal import (
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
+from hub_config.portal.keeper import Keeper
 from hub_config.portal.pages import answer_http
 from hub_config.portal.security import Seals, SecurityHeaders
 from hub_config.portal.site import HERE, Identity, Site
@@ -100,15 +103,21 @@ def create_app(
     api_router: APIRouter | None = None,
     *,
     transport: httpx.BaseTransport | None = None,
+    heads: HeadExport | None = None,
 ) -> FastAPI:
-    """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests."""
+    """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests.
+
+    With `heads` the journal's signed head is exported each day, and a whole walk of the journal holds it against them.
+    """
     hub, gateway = Hub(settings, transport), Gateway(settings.gateway_url, transport)
-    site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()))
+    watch = Watch(engine, settings.now, heads.heads if heads else None)
+    site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()), watch)
     app = FastAPI(
         title="Practicum", version=API.removeprefix("api/"), docs_url=None, redoc_url=None, lifespan=_lifespan,
         openapi_url=f"{settings.prefix}{API}/openapi.json",
     )  # fmt: skip
     app.state.portal = site
+    app.state.keeper = Keeper(watch, engine, heads, settings.now)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.prefix.rstrip("/"))
     if api_router is not None:
@@ -122,7 +131,9 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.keeper.start()
     yield
+    app.state.keeper.stop()
     app.state.portal.runs.stop()
 
 

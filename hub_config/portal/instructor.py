@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from grader.attendance import Mark
 from grader.records import attend
+from grader.records.door import today_of
 from grader.records.state import LearnerState, course_state
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_instructor
@@ -40,7 +41,7 @@ def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
-        day = attend.today_of(state.run, visit.now)
+        day = today_of(session, state.run, visit.now)
         marks = attend.day_marks(session, state.run, day.date) if day else {}
         rows = [
             Row(learner, marks.get(learner.login, Mark()), None if calls is None else calls[learner.login])

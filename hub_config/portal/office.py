@@ -95,8 +95,10 @@ def office(visit: SignedIn, institution: str) -> HTMLResponse:
             raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
         query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
         lines = [Line(course_state(session, run.id, visit.now)) for run in session.scalars(query)]
-        broken, count = journal.verify(session), session.scalar(select(func.count(Event.seq))) or 0
-        return visit.page("office.html", institution=found, lines=lines, broken=broken, count=count)
+        visit.institution, count = found, session.scalar(select(func.count(Event.seq))) or 0
+        return visit.page(
+            "office.html", institution=found, lines=lines, journal=visit.site.journal.look(session), count=count
+        )
 
 
 @router.get("/office/{institution}/{course}")
@@ -108,7 +110,7 @@ def decisions(visit: SignedIn, institution: str, course: str, done: str = "") ->
         state = course_state(session, course, visit.now)
         events = {event.id: event for event in journal.events(session, course)}
         return visit.page(
-            "decisions.html", line=Line(state), broken=journal.verify(session),
+            "decisions.html", line=Line(state), journal=visit.site.journal.look(session),
             told=lambda ids: _told(ids, events), kinds=KINDS, institution=institution,
             hows=enrolments.HOW_TEXT, said=visit.t(N_("The decisions are frozen.")) if done == "frozen" else "",
         )  # fmt: skip

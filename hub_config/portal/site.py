@@ -32,6 +32,7 @@ from grader.records.blobs import BlobStore
 from grader.records.corrections import requests_in
 from grader.records.db import reading
 from grader.records.models import CourseLab, CourseRun, Institution
+from grader.records.watch import Watch
 from grader.records.work import UnknownWork
 from grader.roles import Caller
 from hub_config.portal import i18n
@@ -82,6 +83,7 @@ class Site:
     hub: Hub
     gateway: Gateway
     seals: Seals
+    journal: Watch
     runs: RunBoard = field(default_factory=RunBoard)
     listeners: Listeners = field(default_factory=Listeners)
     lately: Lately = field(default_factory=Lately)

@@ -80,7 +80,10 @@ def one_error(result: Result) -> str:
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("ko", "기록 원장이 온전합니다. 기록 12건을 확인했습니다."), ("en", "The chain of 12 events holds.")],
+    [
+        ("ko", "기록 원장이 온전합니다. 기록 12건을 내보낸 서명 0건과 대조했습니다."),
+        ("en", "The chain of 12 events holds, and so do the 0 heads that were exported."),
+    ],
 )
 def test_a_good_journal_is_verified(practicum: Installation, language: str, said: str) -> None:
     practicum.speaks(language)
@@ -99,13 +102,15 @@ def test_a_good_journal_is_verified(practicum: Installation, language: str, said
 )
 def test_a_journal_that_somebody_changed_is_named(practicum: Installation, attack: str, named: str) -> None:
     practicum.seeded(attack)
+    assert named.replace("event ", "") + "번 기록" in one_error(practicum.says("journal", "verify"))
+    practicum.speaks("en")
     assert named in one_error(practicum.says("journal", "verify"))
 
 
 @pytest.mark.parametrize("payload", ["not json", "", "[1"])
 def test_a_journal_that_cannot_be_read_is_one_line(practicum: Installation, payload: str) -> None:
     practicum.seeded(f"UPDATE event SET payload = '{payload}' WHERE seq = 3")
-    assert "읽을 수 없는 기록" in one_error(practicum.says("journal", "verify"))
+    assert "3번 기록을 읽을 수 없습니다" in one_error(practicum.says("journal", "verify"))
 
 
 def receipts_of_two_calls(practicum: Installation) -> Path:
@@ -142,6 +147,7 @@ def receipts_of_two_calls(practicum: Installation) -> Path:
 )
 def test_the_ai_receipts_are_verified_with_the_journal(practicum: Installation, attack: str, named: str) -> None:
     practicum.seeded()
+    practicum.speaks("en")
     path = receipts_of_two_calls(practicum)
     with closing(sqlite3.connect(path)) as db, db:
         db.executescript(attack)
@@ -153,7 +159,67 @@ def test_the_ai_receipts_are_verified_with_the_journal(practicum: Installation, 
 def test_ai_receipts_that_are_gone_are_missed(practicum: Installation) -> None:
     practicum.seeded()
     receipts_of_two_calls(practicum).unlink()
-    assert "gateway.db is not there" in one_error(practicum.says("journal", "verify"))
+    assert "gateway.db 파일이 없습니다" in one_error(practicum.says("journal", "verify"))
+
+
+def test_the_journal_is_exported_once_and_its_key_can_change(practicum: Installation) -> None:
+    practicum.speaks("en")
+    practicum.seeded()
+    head = json.loads(practicum.says("journal", "export").output)
+    assert (head["number"], head["seq"]) == (1, 12)
+    assert "nothing new" in practicum.says("journal", "export").output
+    assert head["key"] not in practicum.says("journal", "new-key").output
+    assert (
+        practicum.says("journal", "verify").output
+        == "The chain of 13 events holds, and so do the 1 heads that were exported.\n"
+    )
+    engine = open_database(practicum.database)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM event WHERE seq > 9"))
+    engine.dispose()
+    assert "event 10 and those after it were cut off" in one_error(practicum.says("journal", "verify"))
+
+
+@pytest.mark.parametrize(
+    "command", [("journal", "export"), ("journal", "dump"), ("journal", "new-key"), ("backup", "create", "a")]
+)
+def test_without_records_a_command_says_so(practicum: Installation, command: tuple[str, ...]) -> None:
+    assert "기록이 아직 없습니다" in one_error(practicum.says(*command))
+
+
+# --- backup ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_backup_is_made_verified_and_restored(practicum: Installation, language: str) -> None:
+    practicum.speaks(language)
+    practicum.seeded()
+    file, folder, passphrase = (str(practicum.folder / name) for name in ("a.backup", "restored", "passphrase"))
+    Path(passphrase).write_text("short\n")
+    assert "passphrase" in one_error(practicum.says("backup", "create", file, "--passphrase-file", passphrase))
+    Path(passphrase).write_text("long enough for a backup\n")
+    sealed = ("--passphrase-file", passphrase)
+    made = practicum.says("backup", "create", file, "--homes", *sealed)
+    assert made.exit_code == 0, made.output
+    assert f"practicum backup verify {file}" in made.output
+    for command in (("verify", file), ("restore", file, folder)):
+        one_error(practicum.says("backup", *command))
+        said = practicum.says("backup", *command, *sealed)
+        assert said.exit_code == 0, said.output
+        assert {"ko": "기록 12건", "en": "12 events"}[language] in said.output
+    assert f"--data {folder}" in said.output
+    assert folder in one_error(practicum.says("backup", "restore", file, folder, *sealed))
+
+
+def test_a_backup_that_is_not_encrypted_says_that_it_has_no_secrets(practicum: Installation) -> None:
+    practicum.seeded()
+    assert (
+        "비밀 파일(secrets)은 넣지 않았습니다" in practicum.says("backup", "create", str(practicum.folder / "a")).output
+    )
+    assert "비밀 파일" not in practicum.says("backup", "create", str(practicum.folder / "b"), "--with-secrets").output
+    assert "Practicum의 백업 파일이 아닙니다" in one_error(
+        practicum.says("backup", "verify", str(practicum.settings_file))
+    )
 
 
 # --- settings, models, doctor ----------------------------------------------------------------------------------------

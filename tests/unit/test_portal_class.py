@@ -255,15 +255,38 @@ def test_a_decision_names_the_events_it_rests_on(world: World) -> None:
 
 
 def test_the_office_sees_its_runs_and_a_broken_journal(world: World) -> None:
-    world.attended("mina", FIRST)
-    office = world.browser("office")
+    for day in (FIRST, FIRST + timedelta(days=1)):
+        world.attended("mina", day)
+    office, english = world.browser("office"), world.browser("office", "en")
+
+    def shown() -> set[bool]:
+        pages = [office.get(f"{PREFIX}office/{path}").text for path in ("hanbit", f"hanbit/{COURSE}")]
+        assert all("첫 기록부터 끝까지 마지막으로 검사한 때: 7월 8일 (수) 10:00" in page for page in pages)
+        return {"기록 원장의 무결성이 깨졌습니다" in page for page in pages}
+
     page = office.get(f"{PREFIX}office/hanbit").text
     assert "영상 편집 과정" in page
     assert "기록 원장이 정상입니다." in page
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE event SET actor = 'somebody' WHERE seq = 1"))
-    for path in ("office/hanbit", f"office/hanbit/{COURSE}"):
-        assert "기록 원장의 무결성이 깨졌습니다" in office.get(PREFIX + path).text
+    assert shown() == {False}, "further back than what is new: shown at the next whole walk"
+    world.site.journal.whole()
+    assert shown() == {True}
+    assert "event 1 (attendance.corrected, " in english.get(f"{PREFIX}office/hanbit").text
+    assert "1번 기록(attendance.corrected, " in office.get(f"{PREFIX}office/hanbit").text
+
+
+@pytest.mark.parametrize(
+    "attack", ["DELETE FROM event WHERE seq = 2", "UPDATE event SET hash = previous WHERE seq = 2"]
+)
+def test_a_journal_whose_end_is_not_what_it_was_is_seen_at_once(world: World, attack: str) -> None:
+    office = world.browser("office")
+    for day in (FIRST, FIRST + timedelta(days=1)):
+        world.attended("mina", day)
+    assert "기록 원장이 정상입니다." in office.get(f"{PREFIX}office/hanbit").text
+    with world.engine.begin() as connection:
+        connection.execute(text(attack))
+    assert "2번" in office.get(f"{PREFIX}office/hanbit").text
 
 
 def test_every_refusal_of_the_records_has_its_sentence() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_course import COURSE, DAYS, MONDAY_TEN
 from sqlalchemy import Engine, func, select
 
 from grader import codes
-from grader.attendance import DayVerdict
+from grader.attendance import DayVerdict, Mark, TrainingDay, judge_day
 from grader.records import attend, door, journal, work
 from grader.records.attend import Refused
 from grader.records.blobs import Manifest
@@ -18,6 +21,7 @@ from grader.records.db import reading, writing
 from grader.records.models import Event
 from grader.records.state import LearnerState, UnknownCourse, course_state, find_course, learner_state
 from grader.records.work import CriterionPoints, GradeReport
+from grader.rules import Rules
 
 SECRET = b"the institution's"
 MONDAY = DAYS[0]
@@ -249,3 +253,90 @@ def test_who_is_not_there_is_not_there(room: Class) -> None:
             course_state(session, "x" * 500, AFTER)
     assert "그런 과정이 없습니다" in unknown.value.text.ko
     assert len(unknown.value.text.ko) < 100
+
+
+# --- a clock that is put forward and back ----------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_check_out_before_the_check_in_is_refused_and_the_check_in_stands(room: Class) -> None:
+    """The clock was an hour ahead in the morning and is put right: a second look must not end the day."""
+    fast = MONDAY_TEN + HOUR
+    room.check(room.code(fast), fast)
+    for now in (MONDAY_TEN, fast):
+        with refused("code_used"):
+            room.check(room.code(now), now)
+    assert room.check(room.code(EVENING), EVENING).kind == attend.CHECKED_OUT
+    assert room.day().minutes_present == 420
+    assert room.events() == 2
+
+
+def test_a_correction_that_would_turn_a_day_round_is_refused(room: Class) -> None:
+    room.check(room.code(MONDAY_TEN))
+    with refused("out_before_in"):
+        room.correct(check_out=time(10, 0))
+    room.check(room.code(EVENING), EVENING)
+    with refused("out_before_in"):
+        room.correct(check_in=time(18, 0))
+    assert room.events() == 2
+    room.correct(check_in=time(9, 0), check_out=time(9, 30))
+    assert room.day().minutes_present == 30
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("wait"), st.integers(0, 900)),
+        st.tuples(st.just("clock"), st.sampled_from([-60, 60, -1, 1440])),
+        st.tuples(st.sampled_from(["check", "out"]), st.integers(0, 1439)),
+    ),
+    max_size=30,
+)
+#: The end of a year, and a leap day, each with the day before and after.
+EDGES = [date(2027, 12, 30) + timedelta(days=n) for n in range(4)] + [
+    date(2028, 2, 28) + timedelta(days=n) for n in range(3)
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(first=st.sampled_from(EDGES), steps=STEPS)
+def test_no_clock_makes_a_negative_or_overlapping_interval(first: date, steps: list[tuple[str, int]]) -> None:
+    """Check-ins while the clock is stepped, and corrections of one end only: what is folded stays within its day."""
+    tz, events = ZoneInfo("Asia/Seoul"), list[Event]()
+    now = datetime.combine(first, time(8), tz)
+    days = [TrainingDay(d, datetime.combine(d, time(9), tz), datetime.combine(d, time(18), tz)) for d in EDGES]
+    for kind, minutes in steps:
+        if kind in ("wait", "clock"):
+            now += timedelta(minutes=minutes)
+            continue
+        day, mark = now.date(), attend.marks_of(events, tz).get(now.date(), Mark())
+        payload: dict[str, Any] = {"day": day.isoformat()}
+        name = attend.CHECKED_OUT if mark.check_in else attend.CHECKED_IN
+        if kind == "out":
+            name = attend.CORRECTED
+            payload |= {"check_in": None, "check_out": f"{minutes // 60:02}:{minutes % 60:02}", "excused": None}
+        events.append(Event(id=str(len(events)), kind=name, payload=payload, at=now.astimezone(UTC)))
+    marks = attend.marks_of(events, tz)
+    ends = datetime.min.replace(tzinfo=UTC)
+    for day in days:
+        mark = marks.get(day.date, Mark())
+        verdict = judge_day(day, mark, Rules(), datetime(2029, 1, 1, tzinfo=UTC))
+        assert 0 <= verdict.minutes_present <= verdict.minutes_scheduled == 540
+        if verdict.status != "attended":
+            continue
+        assert mark.check_in is not None
+        assert mark.check_out is not None
+        assert ends <= mark.check_in < mark.check_out
+        assert mark.check_in.astimezone(tz).date() == mark.check_out.astimezone(tz).date() == day.date
+        ends = mark.check_out
+
+
+def test_events_keep_the_order_of_their_coming_whatever_the_clock_says(room: Class) -> None:
+    clock = [0, 60, -60, 60, 24 * 60, -60]
+    with writing(room.engine) as session:
+        for number, minutes in enumerate(clock):
+            at = datetime(2028, 2, 28, 23, 30, tzinfo=UTC) + timedelta(minutes=minutes)
+            journal.append(session, "test", actor="a", course=COURSE, payload={"n": number}, at=at)
+    with reading(room.engine) as session:
+        assert [event.payload["n"] for event in journal.events(session, COURSE)] == list(range(6))
+    assert room.events() == 6

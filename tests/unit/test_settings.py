@@ -50,6 +50,10 @@ def test_loopback_is_known(host: str) -> None:
         ("ai_models: {lab-default: [{upstream: nobody, model: m, prices: [{effective: 2026-01-01}]}]}", "nobody"),
         ("ai_models: {lab-default: []}", "ai_models.lab-default"),
         ("model: none", "lab-default"),
+        ("journal_head_url: file:///x", "journal_head_url"),
+        ("database_url: mysql://u@h/d", "database_url: mysql"),
+        ("database_url: 'no url'", "database_url: write it as"),
+        ("database_url: 'postgresql://u:secret@h/d'", "database_url: keep the password in a file"),
         ("- a\n- list", "name: value"),
     ],
 )
@@ -134,3 +138,10 @@ def test_a_public_address_is_scheme_and_host_alone(tmp_path: Path, url: str) -> 
         load_settings(written(tmp_path, f'public_url: "{url}"'))
     for good in ("https://lab.example.kr", "http://127.0.0.1:8000"):
         assert load_settings(written(tmp_path, f"public_url: {good}")).public_url == good
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_the_records_may_be_in_postgresql(scheme: str) -> None:
+    settings = Settings(database_url=f"{scheme}://practicum@db/practicum?passfile=p")
+    assert settings.records_database == "postgresql+psycopg://practicum@db/practicum?passfile=p"
+    assert Settings().records_database.startswith("sqlite:///")

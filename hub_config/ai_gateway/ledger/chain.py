@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, content_sha256
+from labs.texts import Text
 
 GENESIS = "0" * 64
 _AT_ONCE = 2_000  # a running gateway cannot write while a part is read
@@ -24,7 +25,7 @@ def digest(row: Mapping[str, Any], number: int, previous: str) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def verify(path: Path, anchors: Iterable[tuple[int, str]] = ()) -> str | None:
+def verify(path: Path, anchors: Iterable[tuple[int, str]] = ()) -> Text | None:
     """Walk the whole chain; give None when it holds, else a sentence that names the first bad receipt."""
     anchored = dict(anchors)
     number, previous = 0, GENESIS
@@ -38,7 +39,10 @@ def verify(path: Path, anchors: Iterable[tuple[int, str]] = ()) -> str | None:
                 number, previous = row["number"], row["hash"]
             seen = number
     if cut := [anchor for anchor in anchored if anchor > number]:
-        return f"the receipts end at number {number}, but number {max(cut)} was anchored: the last ones were cut off"
+        return Text(
+            ko=f"AI 영수증이 {number}번에서 끝나지만 원장에는 {max(cut)}번이 기록되어 있습니다. 마지막 영수증들이 잘려 나갔습니다.",
+            en=f"the receipts end at number {number}, but number {max(cut)} was anchored: the last ones were cut off",
+        )
     return None
 
 
@@ -50,14 +54,26 @@ def _part(db: sqlite3.Connection, seen: int) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def _fault(row: sqlite3.Row, number: int, previous: str, anchored: Mapping[int, str]) -> str | None:
-    name = f"receipt {row['number']} ({row['id']}, {row['at']})"
+def _fault(row: sqlite3.Row, number: int, previous: str, anchored: Mapping[int, str]) -> Text | None:
+    ko, en = (f"{name} {row['number']} ({row['id']}, {row['at']})" for name in ("AI 영수증", "receipt"))
     if row["number"] != number + 1:
-        return f"receipt {number + 1} is missing: the chain goes from {number} to {row['number']}"
+        return Text(
+            ko=f"AI 영수증 {number + 1}번이 없습니다. {number}번 다음이 {row['number']}번입니다.",
+            en=f"receipt {number + 1} is missing: the chain goes from {number} to {row['number']}",
+        )
     if row["hash"] != digest(dict(row), row["number"], previous):
-        return f"{name} was changed after it was written, or another one stood in its place"
+        return Text(
+            ko=f"{ko}: 기록된 뒤에 바뀌었거나, 그 자리에 다른 영수증이 있었습니다.",
+            en=f"{en} was changed after it was written, or another one stood in its place",
+        )
     if row["kept"] is not None and row["kept_sha256"] != content_sha256([row[column] for column in CONTENT]):
-        return f"the prompt or the answer of {name} was changed after it was written"
+        return Text(
+            ko=f"{ko}: 보관한 질문이나 답변이 기록된 뒤에 바뀌었습니다.",
+            en=f"the prompt or the answer of {en} was changed after it was written",
+        )
     if anchored.get(row["number"], row["hash"]) != row["hash"]:
-        return f"{name} is not the one that was anchored: the receipts up to it were written anew"
+        return Text(
+            ko=f"{ko}: 원장에 기록된 것과 다릅니다. 이 영수증까지의 사슬을 새로 만들었습니다.",
+            en=f"{en} is not the one that was anchored: the receipts up to it were written anew",
+        )
     return None
