@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -102,4 +104,39 @@ def events(session: Session, course: str, *, kind: str | None = None, subject: s
         query = query.where(Event.kind == kind)
     if subject is not None:
         query = query.where(Event.subject == subject)
+    return list(session.scalars(query.order_by(Event.seq)))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An event as plain data, to be read by the thousand: what a session does not watch costs a fraction."""
+
+    seq: int
+    id: str
+    at: datetime
+    actor: str
+    kind: str
+    course_id: str
+    subject: str
+    payload: dict[str, Any]
+
+
+_READ = (Event.seq, Event.id, Event.at, Event.actor, Event.kind, Event.course_id, Event.subject, Event.payload)
+_ATTENDANCE = Event.kind.startswith("attendance.", autoescape=True)
+
+
+def attendance(session: Session, course: str, subjects: Iterable[str] | None = None) -> list[Event]:
+    """A course's events of attendance, nine tenths of all, in their order and to be read only; of some learners where asked."""
+    query = select(*_READ).where(Event.course_id == course, _ATTENDANCE)
+    if subjects is not None:
+        query = query.where(Event.subject.in_(subjects))
+    # They have every attribute of an event that folding reads.
+    return cast("list[Event]", [Read(*row) for row in session.execute(query.order_by(Event.seq))])
+
+
+def other_than_attendance(session: Session, course: str, subjects: Iterable[str] | None = None) -> list[Event]:
+    """A course's other events in their order; of some learners where asked."""
+    query = select(Event).where(Event.course_id == course, ~_ATTENDANCE)
+    if subjects is not None:
+        query = query.where(Event.subject.in_(subjects))
     return list(session.scalars(query.order_by(Event.seq)))
