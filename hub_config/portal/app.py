@@ -44,6 +44,8 @@ from hub_config.portal import (
     office,
     people,
     privacy,
+    programme,
+    reports,
     server,
     signs,
     similar,
@@ -85,6 +87,8 @@ ROUTERS = (
     certificates.router,
     certificate_mine.router,
     verify.router,
+    reports.router,
+    programme.router,
     ai_of_learner.router,
     ai_of_class.router,
     ai_of_office.router,
@@ -124,6 +128,7 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.portal.runs.stop()
+    app.state.portal.rollup.stop()
 
 
 class _Assets(StaticFiles):
