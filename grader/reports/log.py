@@ -45,7 +45,7 @@ def _row(room: Class, day: TrainingDay) -> tuple[Cell, ...]:
         for verdict in learner.attendance.verdicts
         if verdict.date == day.date
     ]
-    here = [(name, verdict) for name, verdict in of_day if str(verdict.status) != "left"]
+    here = [(name, verdict) for name, verdict in of_day if verdict.status != "left"]
     statuses = [verdict.status for _, verdict in here]
     return (
         day.date, day.starts.time(), day.ends.time(), round((day.ends - day.starts).total_seconds() / 3600, 1), _subject(room, day),
