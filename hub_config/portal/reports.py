@@ -162,7 +162,9 @@ def moment_of(visit: Visit, on: str) -> datetime:
 
 
 def _index(visit: Visit, base: tuple[str, ...]) -> HTMLResponse:
-    return visit.page("reports.html", at="reports", kinds=KINDS, base=base, back=visit.url(*base))
+    return visit.page(
+        "reports.html", at="reports", kinds=KINDS, base=base, back=visit.url(*base), here=visit.url(*base, "reports")
+    )
 
 
 def _report(
