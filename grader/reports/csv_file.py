@@ -6,11 +6,11 @@ import csv
 from datetime import date, time
 from io import StringIO
 
+from grader.exports import safe_cell
 from grader.reports.table import Cell, Report
 from labs.texts import Text
 
 BYTE_ORDER_MARK = "\ufeff"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_of(report: Report, lang: str) -> bytes:
@@ -34,12 +34,7 @@ def csv_of(report: Report, lang: str) -> bytes:
     return (BYTE_ORDER_MARK + out.getvalue()).encode("utf-8", "replace")
 
 
-def safe_cell(text: str) -> str:
-    """A text that no spreadsheet computes: where it begins like a formula, after an apostrophe."""
-    return f"'{text}" if text.lstrip(" \u3000").startswith(FORMULA_STARTS) or text.startswith(FORMULA_STARTS) else text
-
-
-def _plain(cell: Cell, lang: str) -> str | int | float:
+def _plain(cell: Cell, lang: str) -> object:
     if cell is None:
         return ""
     if isinstance(cell, Text):

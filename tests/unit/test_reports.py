@@ -23,7 +23,7 @@ from grader.reports.attendance import attendance_sheet
 from grader.reports.completion import completion_list
 from grader.reports.counts import Counts, count, together
 from grader.reports.course import Call, Class, class_of
-from grader.reports.csv_file import BYTE_ORDER_MARK, csv_of, safe_cell
+from grader.reports.csv_file import BYTE_ORDER_MARK, csv_of
 from grader.reports.institution import Line, institution_sums
 from grader.reports.log import training_log
 from grader.reports.table import Column, Report, Table, percent_of
@@ -207,10 +207,6 @@ def test_a_name_is_never_a_formula(engine: Engine, room: Class, name: str) -> No
     found = [cell for line in sheet.iter_rows() for cell in line if cell.value is not None]
     assert all(cell.data_type != "f" for cell in found)
     assert any(str(cell.value).strip() == name.strip() for cell in found)
-
-
-def test_what_begins_harmlessly_stays_as_it_is() -> None:
-    assert [safe_cell(text) for text in ("김하늘", "2026-07-06", "a=b", "")] == ["김하늘", "2026-07-06", "a=b", ""]
 
 
 def test_a_csv_opens_in_a_korean_excel_and_reads_back(room: Class) -> None:
