@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "var" / "bench"
 TIMES, PREFIX = 100, "/services/portal/"
 #: A page that takes longer in all is asked less often; the output says how often.
-PATIENCE_SECONDS = 25
+PATIENCE_SECONDS = 20
 PAGES = {
     "institution": "office/{institution}", "decisions": "office/{institution}/{course}", "roster": "class/{course}",
     "attendance": "office/{institution}/{course}/reports/attendance", "units": "office/{institution}/{course}/reports/units",
