@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := .venv/bin
 
-.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin clean
+.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -75,6 +75,10 @@ bench-grading: install .venv/.installed-test
 bench-checkin: install .venv/.installed-test
 	@sh tests/install_programs.sh
 	@$(RUN)/python tests/bench/records_load.py
+
+# The pilot at full size, and ten times its learners; writes var/bench/records.json.
+bench-records: install .venv/.installed-test
+	@$(RUN)/python tests/bench/records.py
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

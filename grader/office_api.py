@@ -298,7 +298,7 @@ def add_office_routes(router: APIRouter, records: Any, caller: Callable[..., Cal
         who: Caller, course: str, key: str | None, act: Callable[[Session, CourseRun], Event], *, teaching: bool = False
     ) -> EventTold:
         """Write one entry; the same key again gives the entry that stands, and nothing is written."""
-        named = f"api:{who.name}:{course}:{key}" if key else None
+        named = journal.key_of("api", who.name, course, key) if key else None
         with writing(records.engine) as session:
             run = _readable(session, who, course) if teaching else _of_office(session, who, course)
             standing = session.scalar(select(Event).where(Event.key == named)) if named else None

@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from grader.records import attend
 from grader.records.db import writing
 from grader.records.models import (
+    Course,
     CourseLab,
     CourseRun,
     Enrolment,
     Institution,
     Person,
     Programme,
+    Region,
     StaffRole,
     TrainingDayRow,
 )
@@ -54,6 +56,8 @@ def _institution(session: Session, data: dict[str, Any]) -> None:
                           rules=Rules().model_dump(mode="json")))  # fmt: skip
     session.add(Institution(id=institution["id"], title_ko=institution["title"]["ko"], title_en=institution["title"]["en"],
                             region=institution["region"], time_zone=institution["time_zone"]))  # fmt: skip
+    session.add_all(Region(id=region["id"], title_ko=region["title"]["ko"], title_en=region["title"]["en"])
+                    for region in data["regions"])  # fmt: skip
     session.add_all(Person(login=login, name=name) for login, name in data["people"].items())
     session.flush()
     session.add_all(StaffRole(login=login, group=group) for login, groups in data["staff"].items() for group in groups)
@@ -63,7 +67,9 @@ def _institution(session: Session, data: dict[str, Any]) -> None:
 def _course(session: Session, data: dict[str, Any], course: str, more: dict[str, Any], today: date) -> CourseRun:
     days = [today + timedelta(days=offset) for offset in more["days"]]
     starts, ends = (time.fromisoformat(hour) for hour in data["hours"])
-    run = CourseRun(id=course, programme_id=data["programme"]["id"], institution_id=data["institution"]["id"],
+    session.add(Course(id=course, institution_id=data["institution"]["id"], title_ko=more["title"]["ko"],
+                       title_en=more["title"]["en"], occupation=more["occupation"]))  # fmt: skip
+    run = CourseRun(id=course, approved_id=course, round=1, programme_id=data["programme"]["id"], institution_id=data["institution"]["id"],
                     title_ko=more["title"]["ko"], title_en=more["title"]["en"], lang=more["lang"], place=more["place"],
                     starts_on=days[0], ends_on=days[-1])  # fmt: skip
     run.days = [TrainingDayRow(day=day, starts=starts, ends=ends) for day in days]

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from grader.records.journal import GENESIS, digest
+from grader.records.journal import GENESIS, as_read_back, digest, must_fit
 from grader.records.models import Event
 
 
@@ -33,9 +33,10 @@ def append_all(session: Session, new: Sequence[NewEvent], *, actor: str, course:
     seq, previous = (last.seq, last.hash) if last else (0, GENESIS)
     rows: list[dict[str, Any]] = []
     for number, one in enumerate(new, seq + 1):
+        must_fit({"kind": one.kind, "actor": actor, "course_id": course, "subject": one.subject})
         event = Event(
             seq=number, id=uuid.uuid4().hex, at=at.astimezone(UTC), actor=actor, kind=one.kind, course_id=course,
-            subject=one.subject, payload=one.payload, key=None, previous=previous,
+            subject=one.subject, payload=as_read_back(one.payload), key=None, previous=previous,
         )  # fmt: skip
         previous = event.hash = digest(event)
         rows.append({column.name: getattr(event, column.name) for column in Event.__table__.columns})

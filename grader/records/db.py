@@ -54,7 +54,7 @@ def reading(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """A session that holds the journal's write lock and commits at its end, or leaves nothing behind."""
-    with Session(engine, expire_on_commit=False) as session, session.begin():
+    with Session(engine, expire_on_commit=False, info={"writes": True}) as session, session.begin():
         if engine.dialect.name == "sqlite":
             session.execute(text("BEGIN IMMEDIATE"))
         else:

@@ -171,6 +171,7 @@ class Event(Base):
         UniqueConstraint("key", name="uq_event_key"),
         Index("ix_event_course_kind", "course_id", "kind"),
         Index("ix_event_course_subject", "course_id", "subject"),
+        Index("ix_event_course_seq", "course_id", "seq"),
     )
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -238,3 +239,12 @@ class Sighting(Base):
     what: Mapped[str] = mapped_column(String(12), doc="in, out, away, back, wrong_code or opened")
     place: Mapped[str] = mapped_column(String(16), doc="a keyed hash of the network address and the date")
     device: Mapped[str] = mapped_column(String(16), doc="a keyed hash of the browser's random id and the date")
+
+
+class RunSummary(Base):
+    """What a course run adds to its programme's sums, and when it was counted. Derived: dropped, it is counted again."""
+
+    __tablename__ = "run_summary"
+    course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), primary_key=True)
+    at: Mapped[dt.datetime]
+    counts: Mapped[dict[str, Any]]

@@ -6,11 +6,10 @@ Every page and report reads this; nothing here is stored, so a decision can alwa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.attendance import CourseAttendance, DayVerdict, TrainingDay, judge_course
@@ -22,8 +21,19 @@ from grader.records.deadlines import Deadline, Deadlines
 from grader.records.enrolments import ends, leaving_of
 from grader.records.exemptions import exemptions
 from grader.records.frozen import Frozen, frozen_decisions
-from grader.records.models import CourseLab, CourseRun, Enrolment, Event
-from grader.records.programmes import rules_of
+from grader.records.models import CourseLab, CourseRun, Event
+from grader.records.programmes import rules_of, versions
+from grader.records.remembered import (
+    Basis,
+    Kept,
+    Place,
+    basis_of,
+    changed_since,
+    enrolled,
+    memory_of,
+    newest,
+    turning_point,
+)
 from grader.records.timetable import training_days
 from grader.records.work import Receipt
 from grader.rules import Rules
@@ -168,28 +178,67 @@ def find_course(session: Session, course: str) -> CourseRun:
 
 
 def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
-    """Everybody in a course run, as known at a moment."""
+    """Everybody in a course run, as known at a moment; what nothing has changed since is not folded again."""
     run = find_course(session, course)
-    return _state(session, run, journal.events(session, course), run.enrolments, as_of)
+    memory = memory_of(session)
+    if memory is None:
+        return fold(session, run, as_of)
+    basis, place, kept = basis_of(session, run), newest(session, course), memory.get(course)
+    if kept and kept.covers(basis, as_of):
+        if kept.newest == place:
+            return replace(kept.state, run=run)
+        if fresh := _refold(session, run, kept, place, as_of):
+            memory.keep(course, fresh)
+            return fresh.state
+    made = _fold(session, run, basis, place, as_of)
+    memory.keep(course, made)
+    return made.state
 
 
-def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
-    """One learner in a course run, or None where they are not enrolled; nobody else's events are read."""
-    run = find_course(session, course)
-    enrolled = [enrolment for enrolment in run.enrolments if enrolment.login == login]
-    query = select(Event).where(Event.course_id == course, Event.subject.in_(("", login))).order_by(Event.seq)
-    learners = _state(session, run, list(session.scalars(query)), enrolled, as_of).learners if enrolled else ()
-    return next(iter(learners), None)
+def fold(session: Session, run: CourseRun, as_of: datetime) -> CourseState:
+    """Everybody in a course run, folded from all of its events and nothing else."""
+    return _fold(session, run, basis_of(session, run), newest(session, run.id), as_of).state
 
 
-def _state(
-    session: Session, run: CourseRun, everything: list[Event], enrolled: list[Enrolment], as_of: datetime
-) -> CourseState:
-    events = [event for event in everything if event.at <= as_of]
-    facts = _Facts(
+def _fold(session: Session, run: CourseRun, basis: Basis, place: Place | None, as_of: datetime) -> Kept:
+    attendance, others = journal.attendance(session, run.id), journal.other_than_attendance(session, run.id)
+    facts = _facts(session, run, others, as_of)
+    by_learner = _by_learner((*others, *attendance), as_of)
+    learners = tuple(_learner(facts, login, name, by_learner[login]) for login, name in enrolled(session, run.id))
+    state = CourseState(run, learners, facts.deadlines, facts.rules, facts.days)
+    everything = (*others, *attendance, *versions(session, run.programme_id))
+    known_from = max((event.at for event in everything), default=as_of)
+    turns_at = turning_point(as_of, zone(run), facts.days, attendance)
+    return Kept(state, facts, basis, place, known_from, as_of, turns_at)
+
+
+def _refold(session: Session, run: CourseRun, kept: Kept, place: Place | None, as_of: datetime) -> Kept | None:
+    """A kept state with those learners folded anew who alone have new events; None where that is not all."""
+    changed = changed_since(session, run.id, kept.newest) if kept.newest else None
+    if changed is None:
+        return None
+    attendance = journal.attendance(session, run.id, changed)
+    others = journal.other_than_attendance(session, run.id, changed)
+    facts = replace(kept.facts, run=run, as_of=as_of)
+    by_learner = _by_learner((*others, *attendance), as_of)
+    learners = tuple(
+        _learner(facts, learner.login, learner.name, by_learner[learner.login]) if learner.login in changed else learner
+        for learner in kept.state.learners
+    )
+    known_from = max((kept.known_from, *(event.at for event in (*others, *attendance))))
+    if as_of < known_from:
+        return None
+    turns_at = min(kept.turns_at, turning_point(as_of, zone(run), facts.days, attendance))
+    state = replace(kept.state, run=run, learners=learners)
+    return Kept(state, facts, kept.basis, place, known_from, as_of, turns_at)
+
+
+def _facts(session: Session, run: CourseRun, others: list[Event], as_of: datetime) -> Facts:
+    events = [event for event in others if event.at <= as_of]
+    return Facts(
         run=run,
         rules=rules_of(session, run, as_of),
-        days=tuple(training_days(run, everything, as_of)),
+        days=tuple(training_days(run, others, as_of)),
         releases={event.payload["lab"]: event for event in events if event.kind == work.RELEASED},
         deadlines=Deadlines(events),
         ends=ends(events),
@@ -197,15 +246,23 @@ def _state(
         frozen=frozen_decisions(events),
         as_of=as_of,
     )
-    by_learner: dict[str, list[Event]] = defaultdict(list)
+
+
+def _by_learner(events: Iterable[Event], as_of: datetime) -> defaultdict[str, list[Event]]:
+    found: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
-        by_learner[event.subject].append(event)
-    learners = tuple(_learner(facts, row.login, row.person.name, by_learner[row.login]) for row in enrolled)
-    return CourseState(run, learners, facts.deadlines, facts.rules, facts.days)
+        if event.at <= as_of:
+            found[event.subject].append(event)
+    return found
+
+
+def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
+    """One learner in a course run, or None where they are not enrolled."""
+    return next((learner for learner in course_state(session, course, as_of).learners if learner.login == login), None)
 
 
 @dataclass(frozen=True)
-class _Facts:
+class Facts:
     """What is the same for every learner of a run, as known at a moment."""
 
     run: CourseRun
@@ -219,7 +276,7 @@ class _Facts:
     as_of: datetime
 
 
-def _learner(facts: _Facts, login: str, name: str, events: list[Event]) -> LearnerState:
+def _learner(facts: Facts, login: str, name: str, events: list[Event]) -> LearnerState:
     run, tz = facts.run, zone(facts.run)
     period = (run.starts_on, run.ends_on)
     leaving = leaving_of(facts.ends.get(login))
@@ -231,7 +288,7 @@ def _learner(facts: _Facts, login: str, name: str, events: list[Event]) -> Learn
     return LearnerState(login, name, attendance, labs, decision, facts.ends.get(login), facts.frozen.get(login))
 
 
-def _lab(facts: _Facts, row: CourseLab, login: str, events: list[Event]) -> LabState:
+def _lab(facts: Facts, row: CourseLab, login: str, events: list[Event]) -> LabState:
     """The latest attempt counts: its grade and feedback, not those of an earlier one."""
     mine = [event for event in events if event.payload.get("lab") == row.lab_id]
     receipts = tuple(work.receipt_of(event) for event in mine if event.kind == work.RECEIVED)

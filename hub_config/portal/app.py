@@ -46,6 +46,8 @@ from hub_config.portal import (
     office,
     people,
     privacy,
+    programme,
+    reports,
     server,
     signs,
     similar,
@@ -88,6 +90,8 @@ ROUTERS = (
     certificates.router,
     certificate_mine.router,
     verify.router,
+    reports.router,
+    programme.router,
     ai_of_learner.router,
     ai_of_class.router,
     ai_of_office.router,
@@ -135,6 +139,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.keeper.stop()
     app.state.portal.runs.stop()
+    app.state.portal.rollup.stop()
 
 
 class _Assets(StaticFiles):

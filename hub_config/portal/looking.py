@@ -14,7 +14,8 @@ from hub_config.portal.site import Visit
 
 #: Pages on which nobody's record stands, by their routes.
 NOBODYS = frozenset((
-    "office/{institution}", "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
+    "office/{institution}", "office/{institution}/reports/runs", "office/{institution}/{course}/reports", "class/{course}/reports",
+    "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
     "class/{course}/code", "class/{course}/code/live", "class/{course}/code/arrivals", "class/{course}/code/{slot}.svg",
     "class/{course}/assignments", "class/{course}/ai/switch",
     "class/{course}/labs/{lab}/run", "class/{course}/labs/{lab}/run/events",
@@ -29,6 +30,7 @@ CALLED = (
     ("class/{course}/requests", N_("Requests for corrections")),
     ("class/{course}/signs", N_("To look into")),
     ("class/{course}/correct", N_("Correct attendance")),
+    ("class/{course}/reports", N_("Reports")),
     ("class/{course}", N_("Class roster")),
     ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),
@@ -36,6 +38,7 @@ CALLED = (
     ("office/{institution}/{course}/differences", N_("Differences from the official attendance")),
     ("office/{institution}/{course}/people/{login}", N_("Record of a learner")),
     ("office/{institution}/{course}/certificates", N_("Certificates")),
+    ("office/{institution}/{course}/reports", N_("Reports")),
     ("office/{institution}/{course}", N_("Completion decisions")),
     ("learn/{course}/receipts", N_("Receipt of a submission")),
     ("learn/{course}/feedback", N_("Feedback")),

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.records.models import CourseRun, Institution
+from grader.records.models import CourseRun, Institution, Programme
 from grader.roles import Caller
 from hub_config.portal.i18n import N_
 from labs.texts import Text
 
-LEARNING, TEACHING, OFFICE = N_("Learning"), N_("Teaching"), N_("Office")
+LEARNING, TEACHING, OFFICE, PROGRAMME = N_("Learning"), N_("Teaching"), N_("Office"), N_("Programme")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A home page of the caller's: a course as learner or instructor, or an institution's office."""
+    """A home page of the caller's: a course as learner or instructor, an institution's office, or a programme's sums."""
 
     role: str
     title: Text
@@ -29,12 +29,14 @@ def places(session: Session, who: Caller, url: Callable[..., str]) -> list[Place
     """Every place of a caller's: teaching first, because who teaches and learns comes to teach."""
     runs = {run.id: _title(run) for run in session.scalars(select(CourseRun))}
     offices = {row.id: _title(row) for row in session.scalars(select(Institution))}
+    programmes = {row.id: _title(row) for row in session.scalars(select(Programme))}
     return [
         *(Place(TEACHING, runs[c], url("class", c)) for c in who.courses("formgrade") if c in runs),
         *(Place(LEARNING, runs[c], url("learn", c)) for c in who.courses("nbgrader") if c in runs),
         *(Place(OFFICE, offices[i], url("office", i)) for i in who.institutions() if i in offices),
+        *(Place(PROGRAMME, programmes[p], url("programme", p)) for p in who.programmes() if p in programmes),
     ]
 
 
-def _title(row: CourseRun | Institution) -> Text:
+def _title(row: CourseRun | Institution | Programme) -> Text:
     return Text(ko=row.title_ko, en=row.title_en)

@@ -32,10 +32,12 @@ from grader.records.blobs import BlobStore
 from grader.records.corrections import requests_in
 from grader.records.db import reading
 from grader.records.models import CourseLab, CourseRun, Institution
+from grader.records.rollup import RollUp
 from grader.records.watch import Watch
 from grader.records.work import UnknownWork
 from grader.roles import Caller
 from hub_config.portal import i18n
+from hub_config.portal.checks import check_pairs
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
@@ -94,10 +96,12 @@ class Site:
     #: Pages that need no login are asked for so often by one address.
     public_limiter: AddressLimiter = field(default_factory=AddressLimiter)
     press: Press = field(init=False)
+    rollup: RollUp = field(init=False)
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.rollup = RollUp(self.engine, settings.now, check_pairs)
         self.press = Press(
             settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix
         )

@@ -1,0 +1,95 @@
+"""What a course run adds to the sums of its institution and programme: how many, and points, and no name.
+
+The rule: the parts of the enrolled add up to them, so every learner stands in one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from grader.records.state import CourseState, LabState, LearnerState
+
+#: Where a learner stands; `attending` is everybody whose course is not over and who has not left.
+PARTS = ("attending", "completed", "not_completed", "left")
+#: A check before and the same check after, by the ids of their labs.
+CheckPair = tuple[str, str]
+
+
+class Scores(BaseModel):
+    """One person's points before and after, each of its maximum; nobody's name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: float
+    before_max: float
+    after: float
+    after_max: float
+
+
+class Counts(BaseModel):
+    """A course run in numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    enrolled: int = 0
+    attending: int = 0
+    completed: int = 0
+    not_completed: int = 0
+    left: int = 0
+    hours_present: int = 0
+    scores: tuple[Scores, ...] = ()
+
+    def plus(self, other: Self) -> Self:
+        """Two together."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields}
+        return self.model_copy(update=sums)
+
+
+def count(state: CourseState, as_of: datetime, checks: Sequence[CheckPair] = ()) -> Counts:
+    """Count a course run as known at a moment."""
+    over = bool(state.days) and as_of >= state.days[-1].ends
+    stands = [_stands(learner, over=over) for learner in state.learners]
+    minutes = sum(verdict.minutes_present for learner in state.learners for verdict in learner.attendance.verdicts)
+    scores = [found for learner in state.learners for pair in checks if (found := _scores(learner, pair))]
+    return Counts(
+        enrolled=len(stands),
+        hours_present=minutes // 60,
+        scores=tuple(scores),
+        **{part: stands.count(part) for part in PARTS},
+    )
+
+
+def together(counts: Iterable[Counts]) -> Counts:
+    """Several together."""
+    found = Counts()
+    for each in counts:
+        found = found.plus(each)
+    return found
+
+
+def _stands(learner: LearnerState, *, over: bool) -> str:
+    """Early employment completes; a leaving that does not is one, whatever else stands."""
+    if learner.outcome in ("completed", "early_employment"):
+        return "completed"
+    if learner.left:
+        return "left"
+    return "not_completed" if over or learner.frozen else "attending"
+
+
+def _scores(learner: LearnerState, pair: CheckPair) -> Scores | None:
+    labs: dict[str, LabState] = {lab.lab.lab_id: lab for lab in learner.labs}
+    before, after = (_points(labs.get(lab)) for lab in pair)
+    return (
+        Scores(before=before[0], before_max=before[1], after=after[0], after_max=after[1]) if before and after else None
+    )
+
+
+def _points(lab: LabState | None) -> tuple[float, float] | None:
+    """Final points and their maximum."""
+    if lab is None or lab.grade is None or not lab.grade.payload["final"] or not lab.grade.payload["max_points"]:
+        return None
+    return lab.points or 0, lab.grade.payload["max_points"]

@@ -1,0 +1,127 @@
+"""Reports on the portal: who may open which, what files they give, and that a programme's page names nobody."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+from openpyxl import load_workbook
+from test_portal_world import COURSE, FIRST, NOW, OTHER, PEOPLE, PREFIX, World, gateway, seeded_records, world  # noqa: F401
+
+from grader.records.db import writing
+from grader.records.models import RunSummary
+from grader.roles import Caller
+
+OFFICE = f"{PREFIX}office/hanbit/{COURSE}/reports"
+CLASS = f"{PREFIX}class/{COURSE}/reports"
+NAMES = ("attendance", "units", "completion", "log", "transcript")
+ALLOWED = {
+    OFFICE: {"office"}, f"{OFFICE}/attendance": {"office"}, CLASS: {"teacher"}, f"{CLASS}/log": {"teacher"},
+    f"{PREFIX}learn/{COURSE}/transcript": {"mina"}, f"{PREFIX}office/hanbit/reports/runs": {"office"},
+    f"{PREFIX}programme/p": {"ministry"},
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def ministry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PEOPLE, "ministry", Caller("ministry", groups=frozenset({"programme-p", "programme-q"})))
+
+
+@pytest.mark.parametrize("path", ALLOWED)
+@pytest.mark.parametrize("file", ["", "?file=csv", "?file=xlsx"])
+def test_only_who_may_see_a_report_opens_it(world: World, path: str, file: str) -> None:  # noqa: F811
+    for login in ("mina", "teacher", "office", "stranger", "ministry"):
+        status = world.browser(login).get(path + file).status_code
+        assert status == (200 if login in ALLOWED[path] else 403), (login, path)
+    assert world.browser().get(path + file).status_code == 303
+
+
+def test_an_office_sees_no_report_of_another_institution(world: World) -> None:  # noqa: F811
+    assert world.browser("office").get(f"{PREFIX}office/hanbit/{OTHER}/reports/attendance").status_code == 404
+    assert world.browser("office").get(f"{PREFIX}office/far/{OTHER}/reports/attendance").status_code == 403
+
+
+def test_a_learner_gets_their_own_transcript_whatever_they_ask_for(world: World) -> None:  # noqa: F811
+    text = world.browser("mina").get(f"{PREFIX}learn/{COURSE}/transcript?learner=jun").text
+    assert "김미나" in text
+    assert "이준" not in text
+
+
+@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_report_is_a_page_a_csv_and_a_spreadsheet(world: World, name: str, lang: str) -> None:  # noqa: F811
+    world.attended("mina", FIRST)
+    world.answer = gateway()
+    browser = world.browser("office", lang)
+    page, text, sheet = (
+        browser.get(f"{OFFICE}/{name}{file}")
+        for file in ("?learner=mina", "?learner=mina&file=csv", "?learner=mina&file=xlsx")
+    )
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert text.content.startswith(b"\xef\xbb\xbf")
+    assert text.headers["content-disposition"].endswith(".csv")
+    assert load_workbook(BytesIO(sheet.content)).active is not None
+    assert "김미나" in page.text
+    assert "김미나" in text.text
+
+
+def test_as_known_on_a_day_leaves_out_what_came_later(world: World) -> None:  # noqa: F811
+    world.attended("mina", FIRST)
+    world.now = NOW + timedelta(days=2)
+    world.attended("jun", FIRST)
+    browser = world.browser("office")
+    lines = [browser.get(f"{OFFICE}/attendance?file=csv{on}").text.splitlines() for on in ("", "&on=2026-07-08")]
+    found = [
+        {line.split(",")[1]: line.split(",")[3] for line in of if ",jun," in line or ",mina," in line} for of in lines
+    ]
+    assert found == [{"김미나": "○", "이준": "○"}, {"김미나": "○", "이준": "/"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("?month=x", 400), ("?month=2026-13", 400), ("?on=tomorrow", 400), ("?file=pdf", 400), ("?month=2099-01", 200)],
+)
+def test_what_cannot_be_shown_says_why(world: World, query: str, status: int) -> None:  # noqa: F811
+    assert world.browser("office").get(f"{OFFICE}/attendance{query}").status_code == status
+
+
+def test_no_such_report_learner_or_programme_is_not_found(world: World) -> None:  # noqa: F811
+    for path in (f"{OFFICE}/nothing", f"{OFFICE}/transcript?learner=nobody"):
+        assert world.browser("office").get(path).status_code == 404
+    assert world.browser("ministry").get(f"{PREFIX}programme/q").status_code == 404
+
+
+@pytest.mark.parametrize("file", ["", "?file=csv"])
+@pytest.mark.parametrize("lang", ["ko", "en"])
+def test_a_programmes_page_names_nobody(world: World, lang: str, file: str) -> None:  # noqa: F811
+    world.attended("mina", FIRST)
+    text = world.browser("ministry", lang).get(f"{PREFIX}programme/p{file}").text
+    body = text.partition("<main")[2] or text
+    for word in ("김미나", "이준", "이브", "mina", "jun", "eve", "teacher", "office"):
+        assert word not in body.replace("/services/portal/office", "")
+    assert ("비공개" if lang == "ko" else "hidden") in body  # three learners are few
+
+
+def test_a_programme_counts_anew_what_is_stale_and_says_as_of_when(world: World) -> None:  # noqa: F811
+    browser = world.browser("ministry")
+    assert "2026-07-08 10:00" in browser.get(f"{PREFIX}programme/p").text
+    world.now = NOW + timedelta(hours=1)
+    world.site.rollup.look([COURSE, OTHER])
+    thread = world.site.rollup._thread
+    assert thread is not None
+    thread.join()
+    assert "2026-07-08 11:00" in browser.get(f"{PREFIX}programme/p").text
+
+
+def test_dropped_summaries_are_counted_again(world: World) -> None:  # noqa: F811
+    browser = world.browser("ministry")
+    first = browser.get(f"{PREFIX}programme/p").text
+    with writing(world.engine) as session:
+        session.query(RunSummary).delete()
+    assert browser.get(f"{PREFIX}programme/p").text == first
+
+
+def test_the_programme_is_a_place_of_whom_its_group_names(world: World) -> None:  # noqa: F811
+    assert world.browser("ministry").get(PREFIX).headers["location"] == f"{PREFIX}programme/p"
