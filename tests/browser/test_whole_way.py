@@ -271,12 +271,12 @@ def test_the_whole_way(
     teacher.press(words["release"])
     teacher.page.locator(".notice.good").wait_for(timeout=180_000)
     teacher.shot("instructor-lab")
-    assert state_of(practicum, course, login).decision.outcome != "completed"  # today's attendance is still missing
+    assert state_of(practicum, course, login).decision.outcome != "completed"  # a day is still missing
 
-    # The day was short: the instructor corrects it, with a reason.
-    teacher.go(f"class/{course}/correct?learner={login}&day={datetime.now(UTC).astimezone().date()}")
-    today = state_of(practicum, course, login).attendance.verdicts[-1].date.isoformat()
-    teacher.page.select_option("#day", today)
+    # Yesterday was not recorded: the instructor corrects it, with a reason.
+    yesterday = state_of(practicum, course, login).attendance.verdicts[-2].date.isoformat()
+    teacher.go(f"class/{course}/correct?learner={login}&day={yesterday}")
+    teacher.page.select_option("#day", yesterday)
     teacher.page.fill("#check_in", "09:00")
     teacher.page.fill("#check_out", "18:00")
     teacher.page.fill(
