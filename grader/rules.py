@@ -173,6 +173,9 @@ class Rules(_Settings):
     )
     excuses: tuple[ExcuseKind, ...] = Field(default=EXCUSES, description="the kinds of excuses and their caps")
     dismissal: Dismissal = Field(default=Dismissal(), description="when a learner is warned of dismissal")
+    counted_attempt: Literal["last", "best"] = Field(
+        default="last", description="which attempt at a lab counts: the newest, or the one with the most final points"
+    )
     early_employment_percent: int = Field(
         default=80, ge=0, le=100, description="early employment completes from this share of all training days"
     )

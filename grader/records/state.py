@@ -60,6 +60,8 @@ class LabState:
     moved: tuple[str, ...]
     #: The event that exempts this learner.
     exemption: Event | None = None
+    #: An earlier attempt that counts in place of the newest, where the programme counts the best.
+    better: LabState | None = None
 
     @property
     def title(self) -> Text:
@@ -107,6 +109,8 @@ class LabState:
         return "graded" if self.grade.payload["final"] else "review"
 
     def as_work(self) -> LabWork:
+        if self.better is not None:
+            return self.better.as_work()
         grade, latest = self.grade, self.latest
         exemption = self.exemption
         events = (latest and latest.id, *self.moved, grade and grade.id, exemption and exemption.id)
@@ -289,9 +293,22 @@ def _learner(facts: Facts, login: str, name: str, events: list[Event]) -> Learne
 
 
 def _lab(facts: Facts, row: CourseLab, login: str, events: list[Event]) -> LabState:
-    """The latest attempt counts: its grade and feedback, not those of an earlier one."""
+    """A lab by its newest attempt; with the better earlier one, where the programme counts the best."""
     mine = [event for event in events if event.payload.get("lab") == row.lab_id]
     receipts = tuple(work.receipt_of(event) for event in mine if event.kind == work.RECEIVED)
+    newest = _attempt(facts, row, login, mine, receipts)
+    if facts.rules.counted_attempt == "last" or len(receipts) < 2:
+        return newest
+    earlier = [_attempt(facts, row, login, mine, receipts[:count]) for count in range(1, len(receipts))]
+    final = [attempt for attempt in earlier if attempt.grade and attempt.grade.payload["final"]]
+    best = max(final, key=lambda attempt: attempt.points or 0, default=None)
+    standing = newest.points if newest.grade and newest.grade.payload["final"] else None
+    better = best if best and (standing is None or (best.points or 0) > standing) else None
+    return replace(newest, better=better)
+
+
+def _attempt(facts: Facts, row: CourseLab, login: str, mine: list[Event], receipts: tuple[Receipt, ...]) -> LabState:
+    """A lab as the last of some submissions leaves it: its grade and feedback, not those of another."""
     latest = receipts[-1].id if receipts else None
     of_latest = [event for event in mine if event.payload.get("submission") == latest]
     grade = next((event for event in reversed(of_latest) if event.kind == work.GRADED), None)

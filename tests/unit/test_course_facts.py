@@ -133,6 +133,25 @@ def test_a_run_keeps_the_rules_of_its_first_day(room: Room) -> None:
     assert room.state().rules.attendance_percent == 85
 
 
+def test_the_last_attempt_counts_or_the_best_as_the_programme_says(room: Room) -> None:
+    def work_of() -> tuple[float | None, bool]:
+        found = room.state().learners[0].labs[0].as_work()
+        return found.score, found.passed
+
+    for points in (50, 90, 70):
+        room.handed_in("ann", points)
+    assert work_of() == (70, True)
+    with writing(room.engine) as session:
+        programme, best = session.get_one(Programme, "p"), Rules(counted_attempt="best")
+        programmes.set_rules(session, programme, best, valid_from=DAYS[0], actor="op", reason="고시", now=AFTER)
+    assert work_of() == (90, True)
+    room.handed_in("ann", 95, final=False)
+    assert work_of() == (90, True), "an attempt that is not judged yet takes nothing away, and gives nothing"
+    room.handed_in("ann", 95)
+    assert work_of() == (95, True)
+    assert room.state().learners[0].labs[0].better is None
+
+
 # --- leaving, exemption, flags -----------------------------------------------------------------------------------------
 
 
