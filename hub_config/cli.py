@@ -200,6 +200,34 @@ def ai_reload() -> None:
 
 
 @main.command(
+    help="사업, 기관, 과정을 파일에서 등록합니다 / enter programmes, institutions and course runs from a file."
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--apply", "apply_", is_flag=True, help="등록하기 / enter what was named")
+def register(file: Path, apply_: bool) -> None:
+    from datetime import UTC, datetime
+
+    from grader.records.db import open_database, writing
+    from hub_config.register import enter, read_register
+
+    settings, read = in_force(), read_register(file)
+    engine = open_database(settings.records_database)
+    with writing(engine) as session:
+        for line in enter(session, read, actor="operator", now=datetime.now(UTC)):
+            click.echo(line)
+        if not apply_:
+            session.rollback()
+    engine.dispose()
+    if apply_:
+        say(
+            "등록했습니다. 새 실습은 다시 시작할 때 만들어 배포합니다.",
+            "Entered. New labs are built and handed out at the next start.",
+        )
+    else:
+        say("등록하려면 --apply를 붙여 다시 실행하세요.", "To enter it, run it again with --apply.")
+
+
+@main.command(
     help="보관 기간이 지난 자료를 보이고, --apply로 지웁니다 / what is older than it may be; --apply deletes it."
 )
 @click.option("--apply", "apply_", is_flag=True, help="지우기 / delete what was named")
