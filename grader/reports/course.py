@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from grader.allowance import AllowanceEstimate
 from grader.attendance import DayVerdict, TrainingDay
 from grader.records.state import CourseState, LearnerState
 from grader.reports.table import Cell
@@ -39,6 +40,8 @@ class Class:
     closed: Mapping[date, str] = field(default_factory=dict)
     #: AI use by login; None where the gateway does not answer.
     ai: Mapping[str, Call] | None = None
+    #: Estimates of what is paid, by login; None where the report's reader may not see them.
+    allowances: Mapping[str, AllowanceEstimate] | None = None
 
     @property
     def today(self) -> date:
@@ -46,8 +49,9 @@ class Class:
 
 
 def class_of(
-    state: CourseState, as_of: datetime, *, instructors: Sequence[str] = (), ai: Mapping[str, Call] | None = None
-) -> Class:
+    state: CourseState, as_of: datetime, *, instructors: Sequence[str] = (), ai: Mapping[str, Call] | None = None,
+    allowances: Mapping[str, AllowanceEstimate] | None = None,
+) -> Class:  # fmt: skip
     """A course run's state with what its rows say of it; the state's run must be attached to a session."""
     run = state.run
     return Class(
@@ -55,7 +59,7 @@ def class_of(
         institution=Text(ko=run.institution.title_ko, en=run.institution.title_en),
         place=run.place, starts_on=run.starts_on, ends_on=run.ends_on, days=state.days, learners=state.learners, as_of=as_of,
         zone=ZoneInfo(run.institution.time_zone), instructors=tuple(instructors),
-        closed={row.day: row.reason for row in run.closed}, ai=ai,
+        closed={row.day: row.reason for row in run.closed}, ai=ai, allowances=allowances,
     )  # fmt: skip
 
 

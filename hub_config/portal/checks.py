@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import cache
 
 from grader.reports.counts import CheckPair
+from labs import pairs
 from labs.catalog import packs
 
 
 @cache
 def check_pairs() -> tuple[CheckPair, ...]:
     """The labs of each skills check, as (before, after)."""
-    forms: dict[str, dict[str, str]] = defaultdict(dict)
-    for pack in packs().values():
-        for lab in pack.labs:
-            if measures := getattr(lab.lab, "measures", None):
-                forms[measures.check][measures.form] = lab.id
-    return tuple((found["before"], found["after"]) for found in forms.values() if len(found) == 2)
+    labs = (lab.id for pack in packs().values() for lab in pack.labs)
+    return tuple((pair.before.id, pair.after.id) for pair in pairs.check_pairs(labs))

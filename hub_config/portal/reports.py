@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.records.estimates import allowances_of
 from grader.records.models import CourseRun, Institution, Person, StaffRole
 from grader.records.rollup import count_now
 from grader.records.state import LearnerState, UnknownCourse, course_state, find_course
@@ -56,6 +57,8 @@ class Kind:
     make: Callable[[Class, Asked], Report]
     asks: tuple[str, ...] = ()
     ai: bool = False
+    #: What is paid, and why not, is for the office alone: a reason may be that somebody receives a benefit.
+    paid: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -64,7 +67,7 @@ KINDS: Mapping[str, Kind] = {
         lambda room, asked: attendance_sheet(room, _month(room, asked)), ("month",)),
     "units": Kind(
         N_("Unit statement"), N_("Days, events and what is credited in each unit period"),
-        lambda room, asked: unit_statement(room, _day(asked.unit))),
+        lambda room, asked: unit_statement(room, _day(asked.unit)), paid=True),
     "completion": Kind(
         N_("Completion list"), N_("Everybody's decision, and when it was frozen"), lambda room, _: completion_list(room)),
     "log": Kind(
@@ -176,7 +179,8 @@ def _report(
     as_of = moment_of(visit, asked.on)
     state = course_state(session, visit.run.id, as_of)
     ai = _ai(visit, visit.run.id) if kind.ai else None
-    room = class_of(state, as_of, instructors=_instructors(session, visit.run.id), ai=ai)
+    paid = allowances_of(session, state, as_of) if kind.paid and base[0] == "office" else None
+    room = class_of(state, as_of, instructors=_instructors(session, visit.run.id), ai=ai, allowances=paid)
     choices = {
         "month": [f"{month:%Y-%m}" for month in months_of(room)],
         "learner": [(learner.login, learner.name) for learner in room.learners],

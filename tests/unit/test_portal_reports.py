@@ -7,11 +7,14 @@ from io import BytesIO
 
 import pytest
 from openpyxl import load_workbook
-from test_portal_world import COURSE, FIRST, NOW, OTHER, PEOPLE, PREFIX, World, gateway, seeded_records, world  # noqa: F401
+from test_portal_world import COURSE, FIRST, NOW, OTHER, PEOPLE, PREFIX, SCRIPT, World, gateway, seeded_records, world  # noqa: F401
 
+from grader.records import exemptions
 from grader.records.db import writing
 from grader.records.models import RunSummary
+from grader.records.state import find_course
 from grader.roles import Caller
+from hub_config.portal.checks import check_pairs
 
 OFFICE = f"{PREFIX}office/hanbit/{COURSE}/reports"
 CLASS = f"{PREFIX}class/{COURSE}/reports"
@@ -79,6 +82,25 @@ def test_as_known_on_a_day_leaves_out_what_came_later(world: World) -> None:  # 
     assert found == [{"김미나": "○", "이준": "○"}, {"김미나": "○", "이준": "/"}]
 
 
+def test_what_is_paid_and_why_not_is_for_the_office_alone(world: World) -> None:  # noqa: F811
+    with writing(world.engine) as session:
+        run = find_course(session, COURSE)
+        exemptions.flag(
+            session, run, "mina", "receiving_unemployment_benefit", reason=f"{SCRIPT}=1+1", actor="office", now=NOW
+        )
+    for file in ("", "?file=csv", "?file=xlsx"):
+        office, teacher = (
+            world.browser(login).get(f"{base}/units{file}") for login, base in (("office", OFFICE), ("teacher", CLASS))
+        )
+        if file == "?file=xlsx":
+            assert [len(load_workbook(BytesIO(each.content)).sheetnames) for each in (office, teacher)] == [2, 1]
+            continue
+        assert "실업급여 수급 중" in office.text
+        assert "실업급여" not in teacher.text
+        assert "예상액" not in teacher.text
+        assert file or SCRIPT not in office.text
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [("?month=x", 400), ("?month=2026-13", 400), ("?on=tomorrow", 400), ("?file=pdf", 400), ("?month=2099-01", 200)],
@@ -125,3 +147,7 @@ def test_dropped_summaries_are_counted_again(world: World) -> None:  # noqa: F81
 
 def test_the_programme_is_a_place_of_whom_its_group_names(world: World) -> None:  # noqa: F811
     assert world.browser("ministry").get(PREFIX).headers["location"] == f"{PREFIX}programme/p"
+
+
+def test_every_profession_is_measured_by_the_two_forms_of_its_check() -> None:
+    assert set(check_pairs()) == {(f"{trade}-check-before", f"{trade}-check-after") for trade in ("film", "ux", "book")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -12,10 +12,13 @@ import pytest
 from openpyxl import load_workbook
 from small_course import COURSE, DAYS, MONDAY_TEN
 from sqlalchemy import Engine
+from sqlalchemy.event import listen
 
+from grader.allowance import DISCLAIMER
 from grader.records import attend, enrolments, exemptions, work
 from grader.records.blobs import Manifest
 from grader.records.db import reading, writing
+from grader.records.estimates import allowance_of, allowances_of
 from grader.records.models import Person
 from grader.records.state import course_state, find_course
 from grader.records.work import GradeReport
@@ -107,6 +110,81 @@ def test_the_unit_statement_counts_events_into_absences(room: Class) -> None:
     assert found[0][3:] == (1, DAYS[0], DAYS[-1], 5, 3, 1, 2, 0, 4, 80)
     assert found[1][3:] == (1, DAYS[0], DAYS[-1], 5, 1, 0, 0, 0, 1, 20)
     assert rows(unit_statement(room, date(2026, 8, 6))) == []
+
+
+def paid_rows(engine: Engine, as_of: datetime = AFTER) -> tuple[Report, list[tuple[Any, ...]]]:
+    with reading(engine) as session:
+        state = course_state(session, COURSE, as_of)
+        report = unit_statement(class_of(state, as_of, allowances=allowances_of(session, state, as_of)))
+    return report, rows(report, 1)
+
+
+@pytest.fixture
+def long_course(room: Class, engine: Engine) -> None:
+    """A course that is long enough to be paid for, outside the capital area."""
+    with writing(engine) as session:
+        run = find_course(session, COURSE)
+        run.hours, run.place_class = 400, "elsewhere"
+
+
+@pytest.mark.usefixtures("long_course")
+def test_the_unit_statement_estimates_what_is_paid_and_says_how(engine: Engine) -> None:
+    report, (ann, bob) = paid_rows(engine)
+    # Four credited days of nine hours; bob was credited one day of five, less than 80 %.
+    assert ann[:9] == (1, "안나", "ann", 1, DAYS[0], DAYS[-1], 40_000, 40_000, 80_000)
+    assert ann[9].splitlines() == [
+        "훈련장려금(하루 5시간 이상): 4일 × 10,000원 = 40,000원, 한도 200,000원 → 예상액 40,000원",
+        "특별훈련수당(비수도권): 4일 × 10,000원 = 40,000원, 한도 200,000원 → 예상액 40,000원",
+    ]
+    assert bob[6:] == (0, 0, 0, "단위기간 출석률 80% 미달: 훈련일 5일 중 인정 1일 → 예상액 0원")
+    assert report.tables[1].totals is not None
+    assert report.tables[1].totals[6:9] == (40_000, 40_000, 80_000)
+    assert DISCLAIMER in report.notes
+    assert all("예상액" in column.title.ko for column in report.tables[1].columns if column.kind == "krw")
+    head, *_ = [
+        line
+        for line in csv.reader(StringIO(csv_of(report, "ko").decode()))
+        if line[2:3] == ["ann"] and "원" in line[-1]
+    ]
+    assert head[6:9] == ["40000", "40000", "80000"]
+    sheet = load_workbook(BytesIO(xlsx_of(report, "ko"))).worksheets[1]
+    assert [cell.value for cell in sheet[2]][6:9] == [40_000, 40_000, 80_000]
+    assert sheet["I2"].number_format == "#,##0"
+    assert any(cell.value == DISCLAIMER.ko for cell in sheet["A"])
+
+
+@pytest.mark.usefixtures("long_course")
+def test_a_flag_ends_the_estimate_from_when_it_is_known_and_for_its_learner_alone(engine: Engine) -> None:
+    with writing(engine) as session:
+        run = find_course(session, COURSE)
+        later = AFTER + timedelta(hours=2)
+        for login in ("ann", "bob"):
+            exemptions.flag(
+                session, run, login, "survey_missing", unit=DAYS[0], reason="안내함", actor="office", now=later
+            )
+        exemptions.flag(
+            session, run, "bob", "survey_missing", unit=DAYS[0], cleared=True, reason="제출", actor="office", now=later
+        )
+    assert paid_rows(engine)[1][0][8] == 80_000
+    ann, bob = paid_rows(engine, later)[1]
+    assert ann[6:] == (0, 0, 0, "단위기간 설문 미제출: 안내함 → 예상액 0원")
+    assert "설문" not in bob[9]
+
+
+@pytest.mark.usefixtures("long_course")
+def test_a_unit_that_is_not_over_says_so_beside_its_amount(engine: Engine) -> None:
+    assert paid_rows(engine, MONDAY_TEN)[1][0][9].startswith("지금까지의 예상액(남은 훈련일 5일)")
+
+
+def test_the_estimates_of_a_run_are_one_read_and_those_of_the_learners_page(engine: Engine, room: Class) -> None:
+    asked: list[str] = []
+    with reading(engine) as session:
+        state = course_state(session, COURSE, AFTER)
+        listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        found = allowances_of(session, state, AFTER)
+        assert sum("FROM event" in statement for statement in asked) == 1, asked
+        for learner in state.learners:
+            assert found[learner.login] == allowance_of(session, state.run, learner, state.days, state.rules)
 
 
 def test_the_completion_list_tells_what_was_needed_and_found(room: Class) -> None:
