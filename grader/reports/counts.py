@@ -54,7 +54,7 @@ def count(state: CourseState, as_of: datetime, checks: Sequence[CheckPair] = ())
     over = bool(state.days) and as_of >= state.days[-1].ends
     stands = [_stands(learner, over=over) for learner in state.learners]
     minutes = sum(verdict.minutes_present for learner in state.learners for verdict in learner.attendance.verdicts)
-    scores = [found for learner in state.learners for pair in checks if (found := _scores(learner, pair))]
+    scores = [found for learner in state.learners if (found := _scores(learner, checks))]
     return Counts(
         enrolled=len(stands),
         hours_present=minutes // 60,
@@ -80,16 +80,26 @@ def _stands(learner: LearnerState, *, over: bool) -> str:
     return "not_completed" if over or learner.frozen else "attending"
 
 
-def _scores(learner: LearnerState, pair: CheckPair) -> Scores | None:
+def _scores(learner: LearnerState, checks: Sequence[CheckPair]) -> Scores | None:
+    """One person's scores, so that scores count people: those of several checks are added up."""
     labs: dict[str, LabState] = {lab.lab.lab_id: lab for lab in learner.labs}
-    before, after = (_points(labs.get(lab)) for lab in pair)
-    return (
-        Scores(before=before[0], before_max=before[1], after=after[0], after_max=after[1]) if before and after else None
+    both = [
+        (before, after)
+        for first, second in checks
+        if (before := _points(labs.get(first))) and (after := _points(labs.get(second)))
+    ]
+    if not both:
+        return None
+    return Scores(
+        before=sum(before[0] for before, _ in both),
+        before_max=sum(before[1] for before, _ in both),
+        after=sum(after[0] for _, after in both),
+        after_max=sum(after[1] for _, after in both),
     )
 
 
 def _points(lab: LabState | None) -> tuple[float, float] | None:
-    """Final points and their maximum."""
+    """Final points and their maximum; being late says nothing of skill, so nothing is taken off for it."""
     if lab is None or lab.grade is None or not lab.grade.payload["final"] or not lab.grade.payload["max_points"]:
         return None
-    return lab.points or 0, lab.grade.payload["max_points"]
+    return lab.full_points or 0, lab.grade.payload["max_points"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import fmean
 from zoneinfo import ZoneInfo
 
+from grader.effect import NO_CONTROL, PAIRED_SIZE
 from grader.reports.counts import PARTS, Counts, together
+from grader.reports.gain import ONLY_BOTH, gain_table
 from grader.reports.suppress import SMALLEST, At, hidden_cells
 from grader.reports.table import HIDDEN, Cell, Report, Table, columns
 from labs.texts import Text
@@ -19,10 +20,10 @@ from labs.texts import Text
 _COLUMNS = columns(
     ("구분", "Group", "text", 24), ("기관", "Institutions", "count", 8), ("과정", "Course runs", "count", 8),
     ("등록", "Enrolled", "count", 8), ("훈련 중", "Attending", "count", 8), ("수료", "Completed", "count", 8),
-    ("미수료", "Not completed", "count", 8), ("중도 종료", "Left", "count", 8), ("전후 점수 인원", "With both scores", "count", 10),
-    ("사전 평균(%)", "Mean before (%)", "percent", 10), ("사후 평균(%)", "Mean after (%)", "percent", 10),
+    ("미수료", "Not completed", "count", 8), ("중도 종료", "Left", "count", 8),
 )  # fmt: skip
 TOTAL = Text(ko="합계", en="Total")
+_HEADS = {"region": Text(ko="지역별", en="By region"), "occupation": Text(ko="직종별", en="By occupation")}
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,21 @@ def programme_sums(
     """The programme's report; `as_of` is the moment of its oldest part, `waiting` the runs not counted yet."""
     groups = {by: _groups(members, by) for by in ("region", "occupation")}
     hidden = _hidden({by: [group.counts for group in found] for by, found in groups.items()})
-    heads = {"region": Text(ko="지역별", en="By region"), "occupation": Text(ko="직종별", en="By occupation")}
-    tables = tuple(_table(heads[by], found, hidden[by, "parts"], hidden[by, "scores"]) for by, found in groups.items())
+    counted = tuple(_table(_HEADS[by], found, hidden[by, "parts"]) for by, found in groups.items())
+    gained = tuple(_gained(_HEADS[by], found, hidden[by, "scores"]) for by, found in groups.items())
     known = f"{as_of.astimezone(zone):%Y-%m-%d %H:%M}" if as_of else None
     return Report(
         title=Text(ko=f"{title.ko} 현황", en=f"{title.en}: where it stands"),
         facts=((Text(ko="사업", en="Programme"), title), (Text(ko="과정", en="Course runs"), len(members)),
                (Text(ko="기준 시각(가장 오래된 집계)", en="As of (the oldest count)"), known),
                *(((Text(ko="집계 중인 과정", en="Course runs being counted"), waiting),) if waiting else ())),
-        tables=tables,
+        tables=(*counted, *gained),
         notes=(
             Text(ko=f"{SMALLEST}명 미만인 집단과, 그 수를 뺄셈으로 알 수 있게 하는 칸은 비공개입니다.",
                  en=f"Groups under {SMALLEST} are hidden, and so are cells from which they could be worked out."),
             Text(ko="훈련 중: 과정이 끝나지 않았고 중도에 나가지 않은 사람. 조기취업으로 수료한 사람은 수료에 듭니다.",
                  en="Attending: whose course is not over and who has not left. Completion by early employment counts as completed."),
-            Text(ko="비교 집단이 없어, 점수 차이를 이 과정의 효과라고 단정할 수 없습니다.",
-                 en="There is no control group: a difference of scores need not come from the course."),
+            ONLY_BOTH, NO_CONTROL, PAIRED_SIZE,
         ),
         name="programme", landscape=True,
     )  # fmt: skip
@@ -116,24 +116,19 @@ def _shared(
     return found
 
 
-def _table(title: Text, groups: Sequence[_Group], parts: frozenset[At], scores: frozenset[At]) -> Table:
-    rows = [_row(number, group, parts, scores) for number, group in enumerate(groups)]
+def _table(title: Text, groups: Sequence[_Group], hidden: frozenset[At]) -> Table:
+    rows = [_row(number, group, hidden) for number, group in enumerate(groups)]
     return Table(_COLUMNS, tuple(rows[:-1]), rows[-1], title)
 
 
-def _row(number: int, group: _Group, parts: frozenset[At], scores: frozenset[At]) -> tuple[Cell, ...]:
-    counts = group.counts
-    told = [counts.enrolled, *(getattr(counts, part) for part in PARTS)]
-    shown: list[Cell] = [HIDDEN if (number, column) in parts else value for column, value in enumerate(told)]
-    means: tuple[Cell, Cell, Cell] = (HIDDEN, HIDDEN, HIDDEN)
-    if (number, 1) not in scores:
-        means = (len(counts.scores), *_means(counts))
-    return group.title, group.institutions, group.runs, *shown, *means
+def _row(number: int, group: _Group, hidden: frozenset[At]) -> tuple[Cell, ...]:
+    told = [group.counts.enrolled, *(getattr(group.counts, part) for part in PARTS)]
+    shown: list[Cell] = [HIDDEN if (number, column) in hidden else value for column, value in enumerate(told)]
+    return group.title, group.institutions, group.runs, *shown
 
 
-def _means(counts: Counts) -> tuple[Cell, Cell]:
-    if not counts.scores:
-        return None, None
-    before = fmean(100 * each.before / each.before_max for each in counts.scores)
-    after = fmean(100 * each.after / each.after_max for each in counts.scores)
-    return round(before, 1), round(after, 1)
+def _gained(title: Text, groups: Sequence[_Group], hidden: frozenset[At]) -> Table:
+    shown = [(group.title, None if (at, 1) in hidden else group.counts.scores) for at, group in enumerate(groups)]
+    return gain_table(
+        Text(ko=f"{title.ko} 사전·사후 비교", en=f"Before and after, {title.en[0].lower()}{title.en[1:]}"), shown
+    )

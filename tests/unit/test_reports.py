@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.event import listen
 
 from grader.allowance import DISCLAIMER
+from grader.deadlines import Lateness
 from grader.records import attend, enrolments, exemptions, work
 from grader.records.blobs import Manifest
 from grader.records.db import reading, writing
@@ -256,6 +257,30 @@ def test_counts_add_up_to_the_enrolled_however_people_leave(room: Class, engine:
     report = institution_sums(Text(ko="기관", en="Institution"), [line, line], AFTER, room.zone)
     assert report.tables[0].totals is not None
     assert report.tables[0].totals[4:9] == (4, 0, 2, 0, 2)
+
+
+def test_scores_count_people_not_checks_and_nothing_is_taken_off_for_being_late(room: Class, engine: Engine) -> None:
+    with writing(engine) as session:
+        run = find_course(session, COURSE)
+        work.release(session, run, "book-proposal", Manifest(files=()), actor="eve", due_at=None, now=MONDAY_TEN)
+        told = work.submit(
+            session, run, "book-proposal", Manifest(files=()), learner="ann", now=AFTER - timedelta(days=1)
+        )
+        graded = GradeReport(submission=told.id, points=20, max_points=50, final=True)
+        work.record_grade(session, COURSE, graded, actor="grader", now=AFTER)
+    with reading(engine) as session:
+        state = course_state(session, COURSE, AFTER)
+    ann = state.learners[0]
+    # The first lab loses a fifth for being late, by a deadline that was set for it.
+    late = replace(ann.labs[0], late={ann.labs[0].submissions[0].id: Lateness(percent=20)})
+    assert late.points == 58
+    state = replace(state, learners=(replace(ann, labs=(late, ann.labs[1])),))
+    counted = count(state, AFTER, [("rough-cut", "book-proposal"), ("book-proposal", "rough-cut")])
+    assert [score.model_dump() for score in counted.scores] == [
+        {"before": 92.5, "before_max": 150, "after": 92.5, "after_max": 150}
+    ]
+    one = count(state, AFTER, [("rough-cut", "book-proposal")]).scores
+    assert [(score.before, score.after, score.after_max) for score in one] == [(72.5, 20, 50)]
 
 
 def test_a_share_is_never_rounded_up() -> None:

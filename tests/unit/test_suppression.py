@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from grader.effect import NO_CONTROL, PAIRED_SIZE
 from grader.reports.counts import Counts, Scores
-from grader.reports.programme import Member, programme_sums
+from grader.reports.gain import ONLY_BOTH, gain_table
+from grader.reports.programme import TOTAL, Member, programme_sums
 from grader.reports.suppress import hidden_cells
 from grader.reports.table import HIDDEN, Cell
 from labs.texts import Text
@@ -145,22 +147,49 @@ def test_a_region_of_three_people_is_hidden_and_so_is_what_would_tell_it() -> No
 def test_both_tables_hide_the_same_sums() -> None:
     members = [member(SEOUL, FILM, 40, 0, 0, 2), member(BUSAN, BOOK, 30, 0, 0, 1)]
     regions, occupations = table(members, 0), table(members, 1)
-    hidden = [{at for at, cell in enumerate(rows[-1][3:9]) if cell is HIDDEN} for rows in (regions, occupations)]
+    hidden = [{at for at, cell in enumerate(rows[-1][3:8]) if cell is HIDDEN} for rows in (regions, occupations)]
     assert hidden[0] == hidden[1]
     assert 4 in hidden[0]  # three people left, in all
 
 
-def test_scores_of_few_are_hidden_with_their_means_and_another_groups_with_them() -> None:
+def test_scores_of_few_are_hidden_with_all_that_is_told_of_them_and_another_groups_with_them() -> None:
     members = [
         member(SEOUL, FILM, 40, 0, 0, 0, pairs=20),
         member(BUSAN, FILM, 40, 0, 0, 0, pairs=20),
         member(JEJU, BOOK, 30, 0, 0, 0, pairs=3),
     ]
-    by_region = {row[0]: row for row in table(members, 0)}
-    assert by_region[JEJU][8:] == (HIDDEN, HIDDEN, HIDDEN)
-    assert (HIDDEN, HIDDEN, HIDDEN) in (by_region[SEOUL][8:], by_region[BUSAN][8:])
-    shown = [row for row in by_region.values() if row[8] is not HIDDEN]
-    assert all(row[9:] == (40.0, 70.0) for row in shown)
+    by_region = {row[0]: row for row in table(members, 2)}
+    nothing = (*[HIDDEN] * 9, None)
+    assert by_region[JEJU][1:] == nothing
+    assert nothing in (by_region[SEOUL][1:], by_region[BUSAN][1:])
+    shown = [row for row in by_region.values() if row[1] is not HIDDEN]
+    assert shown
+    assert all(row[2:4] == (40.0, 70.0) for row in shown)
+
+
+@pytest.mark.parametrize("few", range(1, 5))
+def test_scores_of_fewer_than_five_are_never_told_whoever_asks(few: int) -> None:
+    scores = [Scores(before=40 + at, before_max=100, after=70, after_max=100) for at in range(few)]
+    told = gain_table(SEOUL, [(SEOUL, scores), (TOTAL, scores)])
+    assert [row[1:] for row in (*told.rows, told.totals or ())] == [(*[HIDDEN] * 9, None)] * 2
+
+
+def test_before_and_after_is_told_with_its_intervals_as_counted_by_hand() -> None:
+    gains = (10, 20, 30, 40, 50)
+    scores = [Scores(before=5, before_max=50, after=10 + gain, after_max=100) for gain in gains]
+    told = gain_table(SEOUL, [(SEOUL, scores), (BUSAN, ()), (TOTAL, scores)])
+    # Mean 30, standard deviation sqrt(250) = 15.811, t(4) = 2.776: 30 +- 19.63. d_z 1.897, J = 1 - 3/15 = 0.8: g 1.52,
+    # +- 2.776 * 0.8 * sqrt(1/5 + 3.6/8) = 1.79.
+    assert told.rows[0][1:10] == (5, 10.0, 40.0, 30.0, 10.4, 49.6, 1.52, -0.27, 3.31)
+    care = told.rows[0][10]
+    assert isinstance(care, Text)
+    assert "5명" in care.ko
+    assert told.rows[1][1:] == (0, *[None] * 9)
+
+
+def test_a_programme_says_who_counts_and_what_is_not_proven() -> None:
+    notes = programme_sums(SEOUL, [], None, ZoneInfo("Asia/Seoul")).notes
+    assert {ONLY_BOTH, NO_CONTROL, PAIRED_SIZE} <= {*notes}
 
 
 def test_a_report_without_course_runs_is_a_report() -> None:
