@@ -81,7 +81,7 @@ def _totals(room: Class, days: list[date], rows: tuple[tuple[Cell, ...], ...]) -
         None,
         Text(ko="합계", en="Total"),
         None,
-        *credited.values(),
+        *(None if day > room.today else many for day, many in credited.items()),
         *(total(rows, start + n) for n in range(len(_SUMS))),
     )
 

@@ -104,6 +104,8 @@ def test_a_month_without_training_days_is_an_empty_sheet(room: Class) -> None:
 def test_as_known_before_it_shows_nothing_that_came_later(room: Class, engine: Engine) -> None:
     before = attendance_sheet(room_of(engine, datetime(2026, 7, 9, 11, tzinfo=UTC)), date(2026, 7, 1))
     assert [row[3:8] for row in rows(before)] == [("/", "/", "/", "/", "")] * 2
+    assert before.tables[0].totals is not None
+    assert before.tables[0].totals[3:8] == (0, 0, 0, 0, None), "a day to come counts nobody yet"
 
 
 def test_the_unit_statement_counts_events_into_absences(room: Class) -> None:
