@@ -154,7 +154,7 @@ def attendance(session: Session, course: str, subjects: Iterable[str] | None = N
     if subjects is not None:
         query = query.where(Event.subject.in_(subjects))
     # They have every attribute of an event that folding reads.
-    rows = session.execute(query.order_by(Event.seq))
+    rows: Iterable[Any] = session.execute(query.order_by(Event.seq))
     return cast("list[Event]", [Read(*row[:-1], _payload(row[-1])) for row in rows])
 
 
