@@ -7,13 +7,14 @@ and the last correction over those before it; the order in which the door's even
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.attendance import Mark
@@ -142,22 +143,19 @@ def marks_of(events: Iterable[Event], tz: ZoneInfo) -> dict[date, Mark]:
 
 def day_marks(session: Session, run: CourseRun, day: date) -> dict[str, Mark]:
     """What is recorded of a day, by learner; who has nothing is not there."""
-    midnight = datetime.combine(day, time(0), zone(run))
-    # An excuse may be recorded ahead of its day; the door writes on the day itself.
-    query = select(Event).where(
-        Event.course_id == run.id, Event.kind.in_(FOLDED), or_(Event.at >= midnight, Event.kind == CORRECTED)
-    )
+    midnight, of_run = datetime.combine(day, time(0), zone(run)), select(Event).where(Event.course_id == run.id)
+    # The door writes on the day itself; an excuse may be recorded ahead of its day. Each is found by the index.
+    written = session.scalars(of_run.where(Event.kind.in_((*DOOR, OFFICIAL)), Event.at >= midnight))
+    corrected = session.scalars(of_run.where(Event.kind == CORRECTED))
     found: dict[str, list[Event]] = defaultdict(list)
-    for event in session.scalars(query.order_by(Event.seq)):
+    for event in sorted((*written, *corrected), key=attrgetter("seq")):
         if event.payload["day"] == day.isoformat():
             found[event.subject].append(event)
     return {login: _mark(day, events, zone(run)) for login, events in found.items()}
 
 
 def _mark(day: date, events: list[Event], tz: ZoneInfo) -> Mark:
-    mark = Mark(rests_on=tuple(event.id for event in events))
-    for event in sorted((event for event in events if event.kind in STEPS), key=lambda event: event.at):
-        mark = STEPS[event.kind](mark, event.at)
+    mark = _by_door(events)
     for event in events:
         if event.kind == CORRECTED:
             mark = _corrected(mark, day, change_of(event.payload), tz)
@@ -169,18 +167,23 @@ def _mark(day: date, events: list[Event], tz: ZoneInfo) -> Mark:
     return mark
 
 
-def _came_back(mark: Mark, at: datetime) -> Mark:
-    if mark.away_since is None:
-        return mark
-    return replace(mark, outings=(*mark.outings, (mark.away_since, at)), away_since=None)
-
-
-STEPS: dict[str, Callable[[Mark, datetime], Mark]] = {
-    CHECKED_IN: lambda mark, at: replace(mark, check_in=mark.check_in or at),
-    CHECKED_OUT: lambda mark, at: replace(mark, check_out=at),
-    WENT_OUT: lambda mark, at: replace(mark, away_since=mark.away_since or at),
-    CAME_BACK: _came_back,
-}
+def _by_door(events: list[Event]) -> Mark:
+    """What the door's events say in the order of their times; one mark is made, for there are thousands of days."""
+    came: datetime | None = None
+    left: datetime | None = None
+    away: datetime | None = None
+    outings: tuple[tuple[datetime, datetime], ...] = ()
+    for event in sorted((event for event in events if event.kind in DOOR), key=attrgetter("at")):
+        if event.kind == CHECKED_IN:
+            came = came or event.at
+        elif event.kind == CHECKED_OUT:
+            left = event.at
+        elif event.kind == WENT_OUT:
+            away = away or event.at
+        elif away is not None:
+            outings, away = (*outings, (away, event.at)), None
+    rests_on = tuple([event.id for event in events])
+    return Mark(check_in=came, check_out=left, outings=outings, rests_on=rests_on, away_since=away)
 
 
 def _corrected(mark: Mark, day: date, change: Change, tz: ZoneInfo) -> Mark:

@@ -169,7 +169,7 @@ class Event(Base):
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("key", name="uq_event_key"),
-        Index("ix_event_course_kind", "course_id", "kind"),
+        Index("ix_event_course_kind_at", "course_id", "kind", "at"),
         Index("ix_event_course_subject", "course_id", "subject"),
         Index("ix_event_course_seq", "course_id", "seq"),
     )

@@ -285,16 +285,19 @@ def _learner(facts: Facts, login: str, name: str, events: list[Event]) -> Learne
     period = (run.starts_on, run.ends_on)
     leaving = leaving_of(facts.ends.get(login))
     attendance = judge_course(facts.days, marks_of(events, tz), facts.rules, facts.as_of, period, leaving=leaving)
-    labs = tuple(_lab(facts, row, login, events) for row in run.labs)
+    by_lab: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if lab := event.payload.get("lab"):
+            by_lab[lab].append(event)
+    labs = tuple(_lab(facts, row, login, by_lab[row.lab_id]) for row in run.labs)
     required = [state.as_work() for state in labs if state.lab.required]
     over = facts.as_of.astimezone(tz).date() > run.ends_on
     decision = decide(attendance, required, course_over=over)
     return LearnerState(login, name, attendance, labs, decision, facts.ends.get(login), facts.frozen.get(login))
 
 
-def _lab(facts: Facts, row: CourseLab, login: str, events: list[Event]) -> LabState:
+def _lab(facts: Facts, row: CourseLab, login: str, mine: list[Event]) -> LabState:
     """A lab by its newest attempt; with the better earlier one, where the programme counts the best."""
-    mine = [event for event in events if event.payload.get("lab") == row.lab_id]
     receipts = tuple(work.receipt_of(event) for event in mine if event.kind == work.RECEIVED)
     newest = _attempt(facts, row, login, mine, receipts)
     if facts.rules.counted_attempt == "last" or len(receipts) < 2:

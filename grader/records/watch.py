@@ -1,6 +1,7 @@
 """How the journal stands, for pages: what is new is walked each time, the whole once a day and at the start.
 
-The rule: it is said when the whole was last walked; a change further back than that shows at the next whole walk.
+The rule: it is said when the whole was last walked; a change further back than that shows at the next whole walk. No page
+waits for a whole walk that is under way: until the first one is over, it says so.
 """
 
 from __future__ import annotations
@@ -35,20 +36,29 @@ class Watch:
         self._engine, self._now, self._exported = engine, now, exported
         self._lock = threading.Lock()
         self._standing: Standing | None = None
+        self._walking = False
         self._at = Place()
 
     def whole(self) -> Standing:
         """Walk everything; pages are answered meanwhile with what is known."""
-        now = self._now()
-        with reading(self._engine) as session:
-            walked = self._walk(session)
-        with self._lock:
-            return self._keep(walked, now)
+        now, self._walking = self._now(), True
+        try:
+            with reading(self._engine) as session:
+                walked = self._walk(session)
+            with self._lock:
+                return self._keep(walked, now)
+        finally:
+            self._walking = False
 
-    def look(self, session: Session) -> Standing:
-        """Walk what came since the last walk; everything where there was none. A finding stays until all is walked again."""
+    def look(self, session: Session) -> Standing | None:
+        """Walk what came since the last walk; everything where there was none. A finding stays until all is walked again.
+
+        None while the first walk is under way in another thread.
+        """
         with self._lock:
             standing = self._standing
+            if standing is None and self._walking:
+                return None
             if standing is None:
                 return self._keep(self._walk(session), self._now())
             if standing.finding is not None:

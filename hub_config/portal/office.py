@@ -1,9 +1,9 @@
-"""An institution's office: decisions and what they rest on. The rule: every verdict names its events."""
+"""An institution's office: decisions and what they rest on. The rule: every verdict says how many events it rests on, and
+leads to the learner's page, which names them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -19,7 +19,6 @@ from grader.records import (
     exemptions,
     frozen,
     imports,
-    journal,
     official,
     retention,
     timetable,
@@ -103,15 +102,13 @@ def office(visit: SignedIn, institution: str) -> HTMLResponse:
 
 @router.get("/office/{institution}/{course}")
 def decisions(visit: SignedIn, institution: str, course: str, done: str = "") -> HTMLResponse:
-    """Each learner's decision, its requirements, and the events they rest on."""
+    """Each learner's decision and its requirements; the events they rest on are on the learner's page."""
     as_office(visit, institution)
     with visit.records() as session:
         visit.run = run_of(session, institution, course)
         state = course_state(session, course, visit.now)
-        events = {event.id: event for event in journal.events(session, course)}
         return visit.page(
-            "decisions.html", line=Line(state), journal=visit.site.journal.look(session),
-            told=lambda ids: _told(ids, events), kinds=KINDS, institution=institution,
+            "decisions.html", line=Line(state), journal=visit.site.journal.look(session), institution=institution,
             hows=enrolments.HOW_TEXT, said=visit.t(N_("The decisions are frozen.")) if done == "frozen" else "",
         )  # fmt: skip
 
@@ -122,7 +119,3 @@ def run_of(session: Session, institution: str, course: str) -> CourseRun:
     if run.institution_id != institution:
         raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
     return run
-
-
-def _told(ids: Sequence[str], events: dict[str, Event]) -> list[Event]:
-    return [events[event_id] for event_id in ids if event_id in events]

@@ -148,12 +148,13 @@ def _page(
         state = course_state(session, course, visit.now)
         learner = _learner(state, login)
         events = journal.events(session, course, subject=login)
+        about_all = {event.id: event for event in (*journal.events(session, course, subject=""), *events)}
         return visit.page(
             "person.html", 422 if problem else 200, institution=institution, learner=learner, said=said, at=at,
             typed=typed or Entry(), empty=Entry(), problem=problem, hows=enrolments.HOW_TEXT, kinds=KINDS,
             events=events[::-1], estimate=allowance_of(session, visit.run, learner, state.days, state.rules),
             self_pay=self_pay_of(visit.run, state.rules), flags=flags_of(events, login), flag_text=FLAG_TEXT,
-            disclaimer=DISCLAIMER,
+            disclaimer=DISCLAIMER, told=lambda ids: [about_all[event] for event in ids if event in about_all],
         )  # fmt: skip
 
 

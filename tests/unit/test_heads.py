@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from grader.records import chain, head_check, heads, journal
 from grader.records.chain import Finding
 from grader.records.db import reading, writing
 from grader.records.heads import Head, Heads, HeadsError
-from grader.records.watch import Watch
+from grader.records.watch import Standing, Watch
 from hub_config.heads import HeadExport
 from hub_config.portal.keeper import Keeper
 
@@ -253,6 +254,12 @@ def test_an_address_gets_each_head_once_and_what_it_missed_later(
     assert "journal_head_url" in caplog.text
 
 
+def looked(watch: Watch, session: Session) -> Standing:
+    standing = watch.look(session)
+    assert standing is not None
+    return standing
+
+
 # --- what the portal does by itself ----------------------------------------------------------------------------------
 
 
@@ -272,13 +279,13 @@ def test_the_keeper_exports_each_day_and_walks_the_whole_once_a_day(
         for _ in range(2):
             keeper.tick()
         with reading(engine) as session:
-            assert watch.look(session).whole_at == clock[0]
+            assert looked(watch, session).whole_at == clock[0]
     (head,) = exported.read()
     assert head.at == NOON + timedelta(hours=12), "the first look after midnight in Seoul"
     clock[0] += timedelta(hours=23)
     keeper.tick()
     with reading(engine) as session:
-        assert watch.look(session).whole_at == NOON + timedelta(hours=66), "not yet a day"
+        assert looked(watch, session).whole_at == NOON + timedelta(hours=66), "not yet a day"
     with engine.begin() as connection:
         connection.execute(text("UPDATE event SET actor = 'b' WHERE seq = 1"))
     clock[0] += timedelta(hours=1)
@@ -307,16 +314,34 @@ def test_pages_walk_only_what_is_new(engine: Engine, monkeypatch: pytest.MonkeyP
     for number in range(5):
         add(engine, number)
     with reading(engine) as session:
-        assert watch.look(session).finding is None
+        assert looked(watch, session).finding is None
         assert walked == [1, 2, 3, 4, 5]
     add(engine, 6)
     with reading(engine) as session:
-        assert watch.look(session).finding is None
+        assert looked(watch, session).finding is None
         assert walked == [1, 2, 3, 4, 5, 6]
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM event WHERE seq >= 5"))
     with reading(engine) as session:
-        bad = watch.look(session).finding
+        bad = looked(watch, session).finding
     assert bad is not None
     assert (bad.fault, bad.seq) == ("cut_off", 5)
     assert json.loads(json.dumps(bad.text.model_dump()))["ko"]
+
+
+def test_no_page_waits_for_the_first_walk(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(engine, 1)
+    watch, real = Watch(engine, lambda: NOON), chain.digest
+    seen: list[object] = []
+
+    def digest(event: object) -> str:
+        with reading(engine) as session:
+            seen.append(watch.look(session))
+        return real(event)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(chain, "digest", digest)
+    watch.whole()
+    assert seen == [None]
+    with reading(engine) as session:
+        assert (standing := watch.look(session)) is not None
+        assert standing.whole_at == NOON
