@@ -155,7 +155,11 @@ def attendance(session: Session, course: str, subjects: Iterable[str] | None = N
         query = query.where(Event.subject.in_(subjects))
     # They have every attribute of an event that folding reads.
     rows: Iterable[Any] = session.execute(query.order_by(Event.seq))
-    return cast("list[Event]", [Read(*row[:-1], _payload(row[-1])) for row in rows])
+    read = [
+        Read(seq, event_id, at, actor, kind, course_id, subject, _payload(text))
+        for seq, event_id, at, actor, kind, course_id, subject, text in rows
+    ]
+    return cast("list[Event]", read)
 
 
 @lru_cache(4096)
