@@ -245,12 +245,17 @@ def test_a_decision_names_the_events_it_rests_on(world: World) -> None:
     receipt = world.submit()
     world.grade(receipt, 70)
     world.attended("mina", FIRST)
-    page = world.browser("office").get(f"{PREFIX}office/hanbit/{COURSE}").text
+    office, address = world.browser("office"), f"{PREFIX}office/hanbit/{COURSE}"
+    page = office.get(address).text
     card = page[page.index("김미나") :]
     card = card[: card.index("</ul>")]
-    assert receipt in card
-    for told in ("출결 정정", "성적 기록", "70 / 100점, 확정", "충족", "미충족", "출석부 확인"):
+    for told in ("근거 기록", "70 / 100점, 확정", "충족", "미충족"):
         assert told in card
+    assert f'href="{address}/people/mina#basis-' in card, "it leads to the events"
+    record = office.get(f"{address}/people/mina").text
+    basis = record[record.index('id="basis-') : record.index('id="events-title"')]
+    for told in (receipt, "출결 정정", "성적 기록", "출석부 확인"):
+        assert told in basis
     assert "수료 불가" in page, "somebody who cannot reach the days any more"
 
 
