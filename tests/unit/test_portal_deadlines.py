@@ -225,7 +225,7 @@ def test_an_extension_after_feedback_shows_at_once(teacher: World) -> None:
     assert "감점" not in told
     assert "65 / 100" in page(teacher, "mina", LEARN)
     assert "기한 안" in page(teacher, "mina", f"{LEARN}/receipts/{receipt}")
-    office = page(teacher, "office", f"{PREFIX}office/hanbit/{COURSE}")
+    office = page(teacher, "office", f"{PREFIX}office/hanbit/{COURSE}/people/mina")
     assert "마감 연장" in office
     assert "병원 &#34;진료&#34;" in office
 
