@@ -212,7 +212,7 @@ def test_the_command_hands_out_and_says_in_one_line_what_is_in_the_way(
     course: GradingCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = SimpleNamespace(
-        course_root=lambda name: course.root.parent / name, records_url=course.api, language="en",
+        course_root=lambda name: course.root.parent / name, records_url=course.api, gateway_url="", language="en",
         secret=lambda _name: "token-grader",
     )  # fmt: skip
     monkeypatch.setattr(cli, "in_force", lambda: settings)
