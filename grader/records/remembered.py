@@ -83,6 +83,11 @@ class Memory:
                 self._kept.move_to_end(course)
             return self._kept.get(course)
 
+    def lasts(self, course: str, now: datetime) -> bool:
+        """Whether a state is kept that has not turned by itself."""
+        with self._lock:
+            return course in self._kept and now < self._kept[course].turns_at
+
     def keep(self, course: str, kept: Kept) -> None:
         """Keep a state, where every event that there is was known to it."""
         if kept.made_at < kept.known_from:

@@ -1,4 +1,5 @@
-"""What the portal does by itself: it walks the whole journal at its start and once a day, and exports the head of a day that is over.
+"""What the portal does by itself: it walks the whole journal at its start and once a day, exports the head of a day that is
+over, and folds the runs that pages will ask for.
 
 The rule: what was done is read from the records and the heads, never remembered; so a restart neither forgets nor doubles a day.
 """
@@ -14,6 +15,7 @@ from sqlalchemy import Engine
 
 from grader.records import heads
 from grader.records.db import reading
+from grader.records.warming import warm
 from grader.records.watch import Watch
 from hub_config.heads import HeadExport
 
@@ -46,11 +48,11 @@ class Keeper:
 
     def tick(self) -> None:
         """Do what is due; what goes wrong is a line in the log, and is tried again."""
-        for due in (self._export, self._walk):
+        for due in (self._export, self._walk, self._warm):
             try:
                 due()
             except Exception:
-                LOG.exception("the journal's keeper")
+                LOG.exception("the portal's keeper")
 
     def _export(self) -> None:
         if self._exported is None:
@@ -59,6 +61,9 @@ class Keeper:
         with reading(self._engine) as session:
             _, zone = heads.zone_of(session)
         self._exported.export(self._engine, now, before=now.astimezone(zone).date())
+
+    def _warm(self) -> None:
+        warm(self._engine, self._now, self._stopping)
 
     def _walk(self) -> None:
         now = self._now()
