@@ -1,4 +1,4 @@
-"""Every page: who may see it, in which language, with which headers, and nothing that a browser could run."""
+"""Every page: in which language, with which headers, and nothing that a browser could run. Who may see it: test_portal_routes.py."""
 
 # ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
 
@@ -92,25 +92,6 @@ def full(world: World) -> tuple[World, str]:
     world.log("mina", f"checks: {SCRIPT}")
     world.compared(f"둘 다 {SCRIPT} 썼습니다.")
     return world, receipt
-
-
-@pytest.mark.parametrize(("path", "allowed"), WHO_MAY)
-def test_each_role_on_each_address(full: tuple[World, str], path: str, allowed: set[str]) -> None:
-    seeded, receipt = full
-    address = PREFIX + path.replace("RECEIPT", receipt)
-    for login in ("mina", "eve", "teacher", "office", "stranger", "both"):
-        answer = seeded.browser(login).get(address)
-        # Another learner's receipt is as if it were not there; everything else is refused by role.
-        own = path.startswith(LEARN) and ("RECEIPT" in path or path == f"{LEARN}/ai/{CALL}")
-        refused = 404 if login == "eve" and own else 403
-        assert answer.status_code == (200 if login in allowed else refused), login
-        if answer.status_code == 403:
-            assert "권한" in answer.text
-            assert "김미나" not in answer.text
-    away = seeded.browser().get(address)
-    assert away.status_code == 303
-    assert away.headers["location"].startswith(f"{PREFIX}login?next=")
-    assert seeded.browser("service").get(address).status_code == 303, "a service's token opens no page"
 
 
 def test_an_office_does_not_see_another_institution(full: tuple[World, str]) -> None:
