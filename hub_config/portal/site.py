@@ -54,6 +54,8 @@ from labs.texts import Text
 HERE = Path(__file__).parent
 SESSION_COOKIE = "practicum-portal"
 MOST_WAITING = 64
+#: The style of every page, in the order in which one builds on the other.
+SHEETS = ("tokens.css", "base.css", "parts.css", "tables.css", "portal.css")
 
 
 class Identity(Protocol):
@@ -95,6 +97,7 @@ class Site:
     words: dict[str, Words] = field(default_factory=i18n.load)
     #: Pages that need no login are asked for so often by one address.
     public_limiter: AddressLimiter = field(default_factory=AddressLimiter)
+    sheets: tuple[str, ...] = SHEETS
     press: Press = field(init=False)
     rollup: RollUp = field(init=False)
     version: str = field(init=False)
@@ -105,7 +108,7 @@ class Site:
         self.press = Press(
             settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix
         )
-        own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js", "desk.js")]
+        own = [(HERE / "static" / name).read_bytes() for name in (*self.sheets, "live.js", "desk.js")]
         parts = (*own, self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
