@@ -28,6 +28,8 @@ PROBLEMS: dict[Problem, str] = {
         "Your server did not answer in time. Wait a minute, look whether a receipt has come, and try again if not."
     ),
 }
+#: What the proxy and the Hub answer in the place of a server that is not there.
+NOT_RUNNING = (302, 424, 502, 503, 504)
 _TOO_LARGE = re.compile(r"\b413\b|too large|너무 큽니다", re.IGNORECASE)
 _MISSING = re.compile(r"fetch the lab|no such file or directory|not found|does not exist", re.IGNORECASE)
 
@@ -94,6 +96,33 @@ class Hub:
         """A path on a person's own server."""
         return f"{self._settings.base_path}user/{quote(name, safe='@')}/{quote(rest)}"
 
+    def server(self, name: str, token: str) -> Literal["ready", "starting", "stopping", "off"]:
+        """How a person's server stands at the Hub; ServerProblem where the Hub does not say."""
+        answer = self._ask("GET", f"users/{quote(name, safe='')}", token)
+        servers = _json(answer).get("servers") if answer.status_code == 200 else None
+        if not isinstance(servers, dict):
+            raise _hub_problem(answer)
+        found = servers.get("")
+        if not isinstance(found, dict):
+            return "off"
+        if found.get("pending"):
+            return "stopping" if found["pending"] == "stop" else "starting"
+        return "ready" if found.get("ready") else "off"
+
+    def start(self, name: str, token: str) -> Literal["starting", "queued", "answering"]:
+        """Ask the Hub to start a person's server; `queued` where too many start now, `answering` where it runs.
+
+        A start that fails at once is a start too: the caller looks again and counts. ServerProblem where the Hub is away.
+        """
+        answer = self._ask("POST", f"users/{quote(name, safe='')}/server", token)
+        if answer.status_code in (201, 202, 500):
+            return "starting"
+        if answer.status_code == 429:
+            return "queued"
+        if answer.status_code == 400:
+            return "answering"
+        raise _hub_problem(answer)
+
     def is_ready(self, name: str, token: str) -> bool:
         """Whether a person's server answers them through the proxy."""
         try:
@@ -104,7 +133,10 @@ class Hub:
     def has_notebook(self, name: str, token: str, lab: str, notebook: str) -> bool:
         """Whether a notebook of the lab lies on a person's server."""
         path = f"api/contents/{lab}/{notebook}"
-        return self._call("GET", name, path, token, params={"content": "0"}, timeout=20).status_code == 200
+        status = self._call("GET", name, path, token, params={"content": "0"}, timeout=20).status_code
+        if status in NOT_RUNNING:
+            raise ServerProblem("not_running")
+        return status == 200
 
     def sizes(self, name: str, token: str, folder: str) -> dict[str, int] | None:
         """The files of a folder on a person's server and their bytes; None where the server does not answer."""
@@ -126,6 +158,8 @@ class Hub:
             return
         query = {"course_id": course, "assignment_id": lab}
         answer = self._call("POST", name, "assignments/fetch", token, params=query)
+        if answer.status_code in NOT_RUNNING:
+            raise ServerProblem("not_running")
         if answer.status_code != 200 or not all(
             self.has_notebook(name, token, lab, notebook) for notebook in notebooks
         ):
@@ -135,11 +169,21 @@ class Hub:
         """Hand in a lab from a person's server; ServerProblem says why it could not be."""
         query = {"course_id": course, "assignment_id": lab}
         answer = self._call("POST", name, "assignments/submit", token, params=query)
-        if answer.status_code in (302, 403, 404, 424, 503):
+        if answer.status_code in (403, 404, *NOT_RUNNING):
             raise ServerProblem("not_running")
         said = _json(answer)
         if answer.status_code != 200 or said.get("success") is not True:
             raise _problem_of(str(said.get("value", "")) or f"HTTP {answer.status_code}")
+
+    def _ask(self, method: str, path: str, token: str) -> httpx.Response:
+        """Ask the Hub's own API as a person."""
+        headers = {"Authorization": f"token {token}"}
+        try:
+            return self._client.request(method, f"{self._settings.hub_api_url}/{path}", headers=headers, timeout=20)
+        except httpx.TimeoutException:
+            raise ServerProblem("slow") from None
+        except httpx.HTTPError:
+            raise ServerProblem("not_running") from None
 
     def _call(self, method: str, name: str, path: str, token: str, **more: Any) -> httpx.Response:
         url = f"{self._settings.hub_url.rstrip('/')}{self.user_path(name, path)}"
@@ -149,6 +193,11 @@ class Hub:
             raise ServerProblem("slow") from None
         except httpx.HTTPError:
             raise ServerProblem("not_running") from None
+
+
+def _hub_problem(answer: httpx.Response) -> ServerProblem:
+    """Why the Hub did not do it: it may not for this login, or it is not itself now."""
+    return ServerProblem("refused" if answer.status_code in (200, 401, 403, 404) else "not_running")
 
 
 def _problem_of(traceback: str) -> ServerProblem:

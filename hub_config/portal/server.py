@@ -1,4 +1,4 @@
-"""Opening a lab on the learner's own server and handing it in from there.
+"""Handing in a lab from the learner's own server.
 
 The rule: the portal asks that server as the learner, and believes only the receipt that the records hold afterwards.
 """
@@ -7,37 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
 from pathlib import PurePosixPath
 from typing import Literal
 
 from anyio import to_thread
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from grader.deadlines import NotTaken, must_take
 from grader.own.sources import MAX_BYTES
-from grader.records import sightings, work
+from grader.records import work
 from grader.records.blobs import Manifest
-from grader.records.db import writing
 from grader.records.models import Event
 from grader.records.state import LabState, find_course, learner_state
 from grader.records.work import UnknownWork
 from hub_config.portal.hub import PROBLEMS, ServerProblem
-from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
-from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learner
+from hub_config.portal.site import Posted, SignedIn, Visit, as_learner
 from labs.manifest import Deliverable
 from labs.spec import FILE as SPEC_FILE
 from labs.spec import LabSpec
 from labs.texts import Text
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-UNREACHABLE = N_(
-    "Your lab server could not be started or reached. Try again from your home page; if it goes on, tell your instructor."
-)
 
 
 @dataclass(frozen=True)
@@ -46,40 +40,6 @@ class Item:
 
     deliverable: Deliverable
     state: Literal["there", "missing", "too_large", "unknown"]
-
-
-@router.get("/learn/{course}/open/{lab}")
-async def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") -> Response:
-    """Start the learner's server where needed, put the lab there, and go to its notebook."""
-    return await to_thread.run_sync(_open, visit, course, lab, bool(started), limiter=visit.site.waiting)
-
-
-def _open(visit: Visit, course: str, lab: str, started: bool) -> Response:
-    as_learner(visit, course)
-    notebooks = _notebooks(_release(visit, course, lab))
-    hub, name = visit.site.hub, visit.who.name
-    if not hub.is_ready(name, visit.token):
-        if started:  # the Hub has sent the browser back already: do not send it round in circles
-            raise PageError(503, UNREACHABLE)
-        return RedirectResponse(hub.spawn_url(name, f"{visit.url('learn', course, 'open', lab)}?started=1"), 303)
-    _note_work(visit, course)
-    try:
-        hub.fetch(name, visit.token, course, lab, notebooks)
-    except ServerProblem as problem:
-        return _hand_in(visit, course, lab, problem, status=409)
-    # Several notebooks lie beside each other in the folder that JupyterLab shows with the first.
-    return RedirectResponse(hub.user_path(name, "/".join(["lab/tree", lab, *notebooks[:1]])), 303)
-
-
-def _note_work(visit: Visit, course: str) -> None:
-    """Note once a day that a lab was opened, so that nobody who works is asked why there is no trace of it."""
-    with visit.records() as session:
-        visit.run = find_course(session, course)
-        midnight = datetime.combine(visit.now.astimezone(visit.zone).date(), time(0), visit.zone)
-        if sightings.is_noted(session, course, visit.who.name, sightings.OPENED, midnight):
-            return
-    with writing(visit.site.engine) as session:
-        sightings.see(session, course, visit.who.name, sightings.OPENED, visit.now)
 
 
 @router.get("/learn/{course}/hand-in/{lab}")
@@ -97,7 +57,7 @@ async def hand_in(visit: Posted, course: str, lab: str) -> Response:
 
 def _submit(visit: Visit, course: str, lab: str) -> Response:
     as_learner(visit, course)
-    _release(visit, course, lab)
+    release_of(visit, course, lab)
     # The records refuse it anyway; here nobody waits for a server to be told so.
     with visit.records() as session:
         refused = _not_taken(visit, _standing(visit, session, course, lab))
@@ -118,7 +78,7 @@ def _submit(visit: Visit, course: str, lab: str) -> Response:
 def _hand_in(
     visit: Visit, course: str, lab: str, problem: ServerProblem | None = None, *, status: int = 200
 ) -> HTMLResponse:
-    release = _release(visit, course, lab)
+    release = release_of(visit, course, lab)
     items = _checked(visit, lab, _deliverables(visit, release))
     with visit.records() as session:
         standing = _standing(visit, session, course, lab)
@@ -168,7 +128,8 @@ def _state(size_bytes: int | None, max_mb: float) -> Literal["there", "missing",
     return "too_large" if size_bytes > max_mb * 1_000_000 else "there"
 
 
-def _release(visit: Visit, course: str, lab: str) -> Event:
+def release_of(visit: Visit, course: str, lab: str) -> Event:
+    """The handing out of a lab; UnknownWork where it is not handed out."""
     with visit.records() as session:
         find_course(session, course)
         event = work.released(session, course, lab)
@@ -182,7 +143,7 @@ def _receipts(visit: Visit, course: str, lab: str) -> list[str]:
         return [receipt.id for receipt in work.submissions(session, course, lab=lab, learner=visit.who.name)]
 
 
-def _notebooks(release: Event) -> list[str]:
+def notebooks_of(release: Event) -> list[str]:
     """The handed-out notebooks, the one that is called as the lab first."""
     manifest = Manifest.model_validate(release.payload["manifest"])
     names = [file.path for file in manifest.files if file.path.endswith(".ipynb") and "/" not in file.path]
@@ -197,7 +158,7 @@ def _deliverables(visit: Visit, release: Event) -> Sequence[Deliverable]:
     limit = MAX_BYTES / 1_000_000
     return [
         Deliverable(path=name, kind="document", title=Text(ko="노트북", en="Notebook"), max_mb=limit)
-        for name in _notebooks(release)
+        for name in notebooks_of(release)
     ]
 
 

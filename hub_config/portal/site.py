@@ -105,7 +105,7 @@ class Site:
         self.press = Press(
             settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix
         )
-        own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js", "desk.js")]
+        own = [(HERE / "static" / name).read_bytes() for name in ("portal.css", "live.js", "desk.js", "opening.js")]
         parts = (*own, self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""Opening a lab and handing it in, against a learner's server that is played, well behaved and not."""
+"""Handing a lab in, against a learner's server that is played, well behaved and not."""
 
 # ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
 
@@ -12,35 +12,22 @@ import httpx
 import pytest
 from test_portal_world import COURSE, ORIGIN, PREFIX, World, seeded_records, world
 
-OPEN, HAND_IN = f"{PREFIX}learn/{COURSE}/open/rough-cut", f"learn/{COURSE}/hand-in/rough-cut"
-NOTEBOOK = "/user/mina/lab/tree/rough-cut/rough-cut.ipynb"
+HAND_IN = f"learn/{COURSE}/hand-in/rough-cut"
 
 
 class Server:
     """A learner's Jupyter server behind the Hub's proxy."""
 
-    def __init__(self, *, ready: bool = True, fetched: bool = False) -> None:
-        self.ready, self.fetched, self.fetches = ready, fetched, True
-        self.asked: list[str] = []
+    def __init__(self) -> None:
         self.listing = lambda: httpx.Response(404, json={"message": "No such directory"})
         self.submits: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True, "value": []})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/user/mina/")
-        self.asked.append(f"{request.method} {path}")
         assert request.headers["authorization"] == "token token-mina"
-        if not self.ready:
-            return httpx.Response(424, json={"message": "not running"})
-        if path == "api/status":
-            return httpx.Response(200, json={})
-        if path == "api/contents/rough-cut/rough-cut.ipynb":
-            return httpx.Response(200 if self.fetched else 404, json={})
         if path == "api/contents/rough-cut":
             return self.listing()
         assert dict(request.url.params) == {"course_id": COURSE, "assignment_id": "rough-cut"}
-        if path == "assignments/fetch":
-            self.fetched = self.fetches
-            return httpx.Response(200, json={"success": True, "value": []})
         assert path == "assignments/submit"
         return self.submits()
 
@@ -50,37 +37,6 @@ def server(world: World) -> Server:
     world.release()
     world.answer = made = Server()
     return made
-
-
-def test_opening_starts_the_server_where_it_does_not_run(world: World, server: Server) -> None:
-    server.ready = False
-    answer = world.browser("mina").get(OPEN)
-    assert answer.status_code == 303
-    expected = "/hub/spawn/mina?next=%2Fservices%2Fportal%2Flearn%2Fvideo-1%2Fopen%2Frough-cut%3Fstarted%3D1"
-    assert answer.headers["location"] == expected
-    again = world.browser("mina").get(OPEN, params={"started": "1"})
-    assert again.status_code == 503, "the browser is not sent round in circles"
-    assert "실습 서버를 시작하지 못했거나" in again.text
-
-
-def test_opening_fetches_once_and_goes_to_the_notebook(world: World, server: Server) -> None:
-    assert world.browser("mina").get(OPEN).headers["location"] == NOTEBOOK
-    assert server.asked.count("POST assignments/fetch") == 1
-    assert world.browser("mina").get(OPEN).headers["location"] == NOTEBOOK
-    assert server.asked.count("POST assignments/fetch") == 1
-
-
-def test_a_fetch_that_brings_nothing_is_told(world: World, server: Server) -> None:
-    server.fetches = False
-    answer = world.browser("mina").get(OPEN)
-    assert answer.status_code == 409
-    assert "실습 서버에서 처리하지 못했습니다." in answer.text
-
-
-def test_only_a_lab_that_is_handed_out_opens(world: World, server: Server) -> None:
-    for lab in ("captions", "nothing", "..%2f..%2fhub"):
-        assert world.browser("mina").get(f"{PREFIX}learn/{COURSE}/open/{lab}").status_code == 404
-    assert server.asked == []
 
 
 def test_the_checklist_names_the_deliverables(world: World, server: Server) -> None:
