@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import httpx
+from pydantic import ValidationError
 
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.i18n import N_
+from labs.self_check import SelfCheck
 
-Problem = Literal["not_running", "too_large", "missing", "refused", "slow"]
+Problem = Literal["not_running", "too_large", "missing", "refused", "slow", "checking", "no_check", "check_slow"]
 PROBLEMS: dict[Problem, str] = {
     "not_running": N_("Your lab server is not running. Open the lab, save your work, and hand in again."),
     "too_large": N_(
@@ -27,9 +30,14 @@ PROBLEMS: dict[Problem, str] = {
     "slow": N_(
         "Your server did not answer in time. Wait a minute, look whether a receipt has come, and try again if not."
     ),
+    "checking": N_("A self-check is already running on your server. Wait until it is done, and check again."),
+    "no_check": N_("The self-check could not be done. You can hand in all the same; the reason is below."),
+    "check_slow": N_("The self-check took too long and was stopped. You can hand in all the same."),
 }
 #: What the proxy and the Hub answer in the place of a server that is not there.
 NOT_RUNNING = (302, 424, 502, 503, 504)
+#: A learner's server is theirs: it may send anything, for ever.
+MOST_BYTES, MOST_SECONDS = 4_000_000, 150
 _TOO_LARGE = re.compile(r"\b413\b|too large|너무 큽니다", re.IGNORECASE)
 _MISSING = re.compile(r"fetch the lab|no such file or directory|not found|does not exist", re.IGNORECASE)
 
@@ -165,6 +173,21 @@ class Hub:
         ):
             raise ServerProblem("refused", f"fetch: HTTP {answer.status_code}")
 
+    def self_check(self, name: str, token: str, lab: str) -> SelfCheck:
+        """Have the visible criteria run on a person's server; ServerProblem says why they could not."""
+        answer = self._call("POST", name, "practicum/self-check", token, params={"lab": lab})
+        if answer.status_code == 200:
+            try:
+                return SelfCheck.model_validate_json(answer.content)
+            except ValidationError:
+                raise ServerProblem("no_check", "the answer could not be read") from None
+        if answer.status_code == 404:
+            raise ServerProblem("missing")
+        said = str(_json(answer).get("message", ""))[:300]
+        if answer.status_code in (409, 504) and said:
+            raise ServerProblem("checking" if answer.status_code == 409 else "check_slow")
+        raise ServerProblem("not_running") if answer.status_code in NOT_RUNNING else ServerProblem("no_check", said)
+
     def submit(self, name: str, token: str, course: str, lab: str) -> None:
         """Hand in a lab from a person's server; ServerProblem says why it could not be."""
         query = {"course_id": course, "assignment_id": lab}
@@ -187,12 +210,18 @@ class Hub:
 
     def _call(self, method: str, name: str, path: str, token: str, **more: Any) -> httpx.Response:
         url = f"{self._settings.hub_url.rstrip('/')}{self.user_path(name, path)}"
+        until, content = time.monotonic() + MOST_SECONDS, bytearray()
         try:
-            return self._client.request(method, url, headers={"Authorization": f"token {token}"}, **more)
+            with self._client.stream(method, url, headers={"Authorization": f"token {token}"}, **more) as answer:
+                for chunk in answer.iter_bytes():
+                    content += chunk
+                    if len(content) > MOST_BYTES or time.monotonic() > until:
+                        raise ServerProblem("refused", "the answer was too long")
         except httpx.TimeoutException:
             raise ServerProblem("slow") from None
         except httpx.HTTPError:
             raise ServerProblem("not_running") from None
+        return httpx.Response(answer.status_code, content=bytes(content))
 
 
 def _hub_problem(answer: httpx.Response) -> ServerProblem:

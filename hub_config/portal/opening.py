@@ -7,7 +7,7 @@ are before it (the Hub answers 429), and while the Hub is away. Only a server th
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -32,6 +32,8 @@ Stage = Literal["ready", "starting", "stopping", "queued", "answering", "away", 
 MOST_STARTS = 3
 #: After so long the page says that it takes longer than usual. It goes on waiting.
 LONG_SECONDS = 120
+#: Who wants to hand in needs the server, and not the notebook.
+TO_HAND_IN = "hand-in"
 
 
 class WaitingRoute(PageRoute):
@@ -55,34 +57,48 @@ router = APIRouter(route_class=WaitingRoute, include_in_schema=False)
 
 @dataclass(frozen=True)
 class Wait:
-    """How the opening stands: its stage, how often a server was started for it, and since when (in Unix seconds)."""
+    """How the opening stands: its stage, how often a server was started for it, since when (in Unix seconds), and what for."""
 
     stage: Stage
     starts: int
     since: int
+    to_hand_in: bool
 
     @property
     def query(self) -> str:
-        return urlencode({"starts": self.starts, "since": self.since})
+        return urlencode({"starts": self.starts, "since": self.since, **self._to})
+
+    @property
+    def again(self) -> str:
+        """The query of a new beginning."""
+        return f"?{urlencode(self._to)}" if self._to else ""
+
+    @property
+    def _to(self) -> dict[str, str]:
+        return {"to": TO_HAND_IN} if self.to_hand_in else {}
 
 
 @router.get("/learn/{course}/open/{lab}")
-async def open_lab(visit: SignedIn, course: str, lab: str, starts: int = 0, since: int = 0) -> Response:
+async def open_lab(visit: SignedIn, course: str, lab: str, starts: int = 0, since: int = 0, to: str = "") -> Response:
     """Start the learner's server where needed, put the lab there, and go to its notebook."""
-    return await to_thread.run_sync(_open, visit, course, lab, starts, since, limiter=visit.site.waiting)
+    return await to_thread.run_sync(
+        _open, visit, course, lab, Wait("starting", starts, since, to == TO_HAND_IN), limiter=visit.site.waiting
+    )
 
 
 @router.get("/learn/{course}/open/{lab}/waiting")
-async def waiting(visit: SignedIn, course: str, lab: str, starts: int = 0, since: int = 0) -> Response:
+async def waiting(visit: SignedIn, course: str, lab: str, starts: int = 0, since: int = 0, to: str = "") -> Response:
     """The part of the waiting page that tells how far it is."""
-    return await to_thread.run_sync(_look, visit, course, lab, starts, since, limiter=visit.site.waiting)
+    return await to_thread.run_sync(
+        _look, visit, course, lab, Wait("starting", starts, since, to == TO_HAND_IN), limiter=visit.site.waiting
+    )
 
 
-def _open(visit: Visit, course: str, lab: str, starts: int, since: int) -> Response:
+def _open(visit: Visit, course: str, lab: str, wait: Wait) -> Response:
     as_learner(visit, course)
     notebooks = notebooks_of(release_of(visit, course, lab))
     hub, name = visit.site.hub, visit.who.name
-    wait = _next(visit, starts, since)
+    wait = _next(visit, wait)
     if wait.stage != "ready":
         return _page(visit, course, lab, wait)
     _note_work(visit, course)
@@ -90,39 +106,41 @@ def _open(visit: Visit, course: str, lab: str, starts: int, since: int) -> Respo
         hub.fetch(name, visit.token, course, lab, notebooks)
     except ServerProblem as problem:
         if problem.kind == "refused":
-            return _page(visit, course, lab, Wait("failed", 0, wait.since), problem)
-        return _page(visit, course, lab, Wait("answering", wait.starts, wait.since))
+            return _page(visit, course, lab, replace(wait, stage="failed"), problem)
+        return _page(visit, course, lab, replace(wait, stage="answering"))
+    if wait.to_hand_in:
+        return visit.go("learn", course, "hand-in", lab)
     # Several notebooks lie beside each other in the folder that JupyterLab shows with the first.
     return RedirectResponse(hub.user_path(name, "/".join(["lab/tree", lab, *notebooks[:1]])), 303)
 
 
-def _look(visit: Visit, course: str, lab: str, starts: int, since: int) -> Response:
+def _look(visit: Visit, course: str, lab: str, wait: Wait) -> Response:
     as_learner(visit, course)
     release_of(visit, course, lab)
-    return _page(visit, course, lab, _next(visit, starts, since), template="_opening.html")
+    return _page(visit, course, lab, _next(visit, wait), template="_opening.html")
 
 
-def _next(visit: Visit, starts: int, since: int) -> Wait:
+def _next(visit: Visit, wait: Wait) -> Wait:
     """Look at the server, and start it where it stands still; what is counted are the starts."""
     now = int(visit.now.timestamp())
-    since = since if 0 < since <= now else now
+    wait = replace(wait, since=wait.since if 0 < wait.since <= now else now)
     hub, name = visit.site.hub, visit.who.name
     try:
         stands = hub.server(name, visit.token)
         if stands == "ready" and hub.is_ready(name, visit.token):
-            return Wait("ready", starts, since)
-        if stands in ("starting", "stopping"):
-            return Wait(stands, starts, since)
-        if starts >= MOST_STARTS:
-            return Wait("failed", starts, since)
+            return replace(wait, stage="ready")
+        if stands == "starting" or stands == "stopping":
+            return replace(wait, stage=stands)
+        if wait.starts >= MOST_STARTS:
+            return replace(wait, stage="failed")
         # A server that is said to run and does not answer is looked at by the Hub when it is asked to start it.
         stage = hub.start(name, visit.token)
     except ServerProblem as problem:
         if problem.kind == "refused":
-            return Wait("failed", starts, since)
+            return replace(wait, stage="failed")
         # Servers go on without the Hub: who has one goes on too.
-        return Wait("ready" if hub.is_ready(name, visit.token) else "away", starts, since)
-    return Wait(stage, starts + (stage == "starting"), since)
+        return replace(wait, stage="ready" if hub.is_ready(name, visit.token) else "away")
+    return replace(wait, stage=stage, starts=wait.starts + (stage == "starting"))
 
 
 def _note_work(visit: Visit, course: str) -> None:

@@ -227,6 +227,16 @@ def test_a_login_that_may_not_start_servers_is_told_so_and_asks_no_further(world
     assert "로그아웃했다가 다시 로그인" in answer.text
 
 
+def test_who_wants_to_hand_in_comes_back_there_when_the_server_is_up(world: World, hub: PlayedHub) -> None:
+    hub.spawn_seconds, browser = 0.1, world.browser("mina")
+    page = browser.get(OPEN, params={"to": "hand-in"})
+    assert "파일 확인" in page.text
+    time.sleep(0.15)
+    answer = browser.get(reload_address(page))
+    assert answer.headers["location"] == f"{PREFIX}learn/{COURSE}/hand-in/rough-cut"
+    assert hub.fetches == ["mina"]
+
+
 def test_a_long_wait_is_said_to_be_long(world: World, hub: PlayedHub) -> None:
     hub.pending = "spawn"
     browser = world.browser("mina")

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -15,11 +17,24 @@ from test_portal_world import COURSE, ORIGIN, PREFIX, World, seeded_records, wor
 HAND_IN = f"learn/{COURSE}/hand-in/rough-cut"
 
 
+def checked(points: float, found: str = "무음이 남았습니다.", **more: Any) -> bytes:
+    """What a learner's server says of the lab's only criterion."""
+    finding = {
+        "found": {"ko": found, "en": found},
+        "right": {"ko": "줄이세요.", "en": "Cut it."},
+        "where": "00:12",
+        **more,
+    }
+    result = {"id": "plays", "points": points, "max_points": 100, "findings": [finding]}
+    return json.dumps({"results": [result]}).encode()
+
+
 class Server:
     """A learner's Jupyter server behind the Hub's proxy."""
 
     def __init__(self) -> None:
         self.listing = lambda: httpx.Response(404, json={"message": "No such directory"})
+        self.checks = lambda: httpx.Response(200, content=checked(60))
         self.submits: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True, "value": []})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -27,6 +42,9 @@ class Server:
         assert request.headers["authorization"] == "token token-mina"
         if path == "api/contents/rough-cut":
             return self.listing()
+        if path == "practicum/self-check":
+            assert dict(request.url.params) == {"lab": "rough-cut"}
+            return self.checks()
         assert dict(request.url.params) == {"course_id": COURSE, "assignment_id": "rough-cut"}
         assert path == "assignments/submit"
         return self.submits()
@@ -80,6 +98,94 @@ def test_a_release_without_a_usable_description_can_still_be_handed_in(world: Wo
     page = world.browser("mina").get(PREFIX + HAND_IN)
     assert page.status_code == 200
     assert "제출하기" in page.text
+
+
+def check(world: World) -> httpx.Response:
+    return world.post(world.browser("mina"), f"{HAND_IN}/check", "mina")
+
+
+def test_the_checklist_tells_sizes(world: World, server: Server) -> None:
+    server.listing = entries({"name": "final.mp4", "size": 3_200_000})
+    page = world.browser("mina").get(PREFIX + HAND_IN).text
+    assert "3.2 MB" in page
+    assert "1개 중 1개 있음" in page
+
+
+def test_files_that_could_not_be_checked_are_one_press_away(world: World, server: Server) -> None:
+    server.listing = lambda: httpx.Response(424, json={})
+    page = world.browser("mina").get(PREFIX + HAND_IN).text
+    assert f'href="{PREFIX}learn/{COURSE}/open/rough-cut?to=hand-in"' in page
+
+
+def test_the_self_check_shows_what_the_learners_own_server_found(world: World, server: Server) -> None:
+    before = world.browser("mina").get(PREFIX + HAND_IN).text
+    assert "항목 1개를 내 실습 서버에서" in before
+    assert "충족했습니다" not in before
+    page = check(world)
+    assert page.status_code == 200
+    for told in (
+        "1개 항목 중 0개를 충족했습니다.",
+        "60 / 100",
+        "00:12",
+        "무음이 남았습니다.",
+        "줄이세요.",
+        "다시 점검하기",
+    ):
+        assert told in page.text, told
+    server.checks = lambda: httpx.Response(200, content=checked(100))
+    assert "지금 점검할 수 있는 항목은 모두 맞습니다." in check(world).text
+    assert world.browser("mina").get(f"{PREFIX}{HAND_IN}/check").headers["location"] == PREFIX + HAND_IN
+
+
+def test_a_server_of_a_hostile_learner_shows_text_and_no_more_points_than_there_are(
+    world: World, server: Server
+) -> None:
+    server.checks = lambda: httpx.Response(200, content=checked(9999, "<script>alert(1)</script>\u202e" + "x" * 9000))
+    page = check(world).text
+    assert "9999" not in page
+    assert "100 / 100" in page
+    server.checks = lambda: httpx.Response(200, content=checked(1, "<script>alert(1)</script>\u202e" + "x" * 9000))
+    page = check(world).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\u202e" not in page
+    assert "x" * 600 not in page
+
+
+def endless() -> Iterator[bytes]:
+    while True:
+        yield b"x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda: httpx.Response(409, json={"message": "a check is running"}), "이미 점검하고 있습니다."),
+        (lambda: httpx.Response(504, json={"message": "not done after 100 s"}), "너무 오래 걸려"),
+        (lambda: httpx.Response(422, json={"message": "<b>lab.json</b>"}), "&lt;b&gt;lab.json&lt;/b&gt;"),
+        (lambda: httpx.Response(404), "폴더가 없습니다."),
+        (lambda: httpx.Response(424), "실습 서버가 꺼져 있습니다."),
+        (lambda: httpx.Response(504), "실습 서버가 꺼져 있습니다."),
+        (lambda: httpx.Response(200, content=b"{"), "점검하지 못했습니다."),
+        (lambda: httpx.Response(200, content=checked(1, picture="x" * 500_000)), "점검하지 못했습니다."),
+        (lambda: httpx.Response(200, content=endless()), "실습 서버에서 처리하지 못했습니다."),
+        (lambda: (_ for _ in ()).throw(httpx.ReadTimeout("slow")), "응답이 늦어지고 있습니다."),
+    ],
+)
+def test_a_self_check_that_fails_is_one_sentence_and_the_work_can_be_handed_in(
+    world: World, server: Server, answer: Callable[[], httpx.Response], told: str
+) -> None:
+    server.checks = answer
+    page = check(world).text
+    assert told in page
+    assert 'role="alert"' in page
+    assert "제출하기" in page
+
+
+def test_only_its_learner_checks_a_lab(world: World, server: Server) -> None:
+    for login in ("teacher", "office", "stranger"):
+        assert world.post(world.browser(login), f"{HAND_IN}/check", login).status_code == 403
+    assert world.browser("mina").post(f"{PREFIX}{HAND_IN}/check").status_code == 403, "a form of another site"
 
 
 def test_handing_in_shows_the_receipt_that_the_records_hold(world: World, server: Server) -> None:
