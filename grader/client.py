@@ -59,12 +59,14 @@ class RecordsClient:
         return answer
 
     def download(self, path: str, target: Path) -> None:
-        """Stream a file to its place."""
+        """Stream a file to its place; it stands there whole or not at all."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self.http.stream("GET", path) as answer, target.open("wb") as out:
+        part = target.with_name(f".{target.name}.part")
+        with self.http.stream("GET", path) as answer, part.open("wb") as out:
             answer.raise_for_status()
             for chunk in answer.iter_bytes():
                 out.write(chunk)
+        part.replace(target)
 
     def labs(self, course: str) -> list[dict[str, Any]]:
         return list(self.call("GET", f"/courses/{course}/labs").json())

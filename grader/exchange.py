@@ -73,9 +73,13 @@ class ReleaseAssignment(Exchange, abc.ExchangeReleaseAssignment):  # type: ignor
 
 class FetchAssignment(Exchange, abc.ExchangeFetchAssignment):  # type: ignore[misc]
     def copy_files(self) -> None:
-        """Put the released files into the learner's folder; a file that is there stays as it is."""
+        """Put the released files into the learner's folder, a file that is there stays as it is; the notebooks come last.
+
+        So whoever finds the notebooks knows that everything is there, and a fetch that broke off goes on.
+        """
         released = self.client.lab(self.course, self.lab)
-        for file in Manifest.model_validate(released["manifest"]).files:
+        files = Manifest.model_validate(released["manifest"]).files
+        for file in sorted(files, key=lambda file: file.path.endswith(".ipynb")):
             target = self.lab_folder / file.path
             if not target.exists():
                 self.client.download(f"/courses/{self.course}/labs/{self.lab}/release/{file.sha256}", target)

@@ -22,8 +22,8 @@ def services(settings: Settings) -> list[dict[str, Any]]:
             "url": f"http://127.0.0.1:{settings.portal_port}",
             "api_token": settings.secret("portal-token"),
             "oauth_no_confirm": True,
-            # The portal fetches labs and hands work in on the learner's own server, as the learner.
-            "oauth_client_allowed_scopes": ["access:servers!user"],
+            # The portal starts the learner's own server, and fetches labs and hands work in on it, as the learner.
+            "oauth_client_allowed_scopes": ["access:servers!user", "servers!user"],
             "display": False,
         },
         {"name": GRADER_SERVICE, "api_token": settings.secret("grader-token")},

@@ -1,5 +1,6 @@
 """The Hub's configuration: a list of parts. What each part is stands in its module."""
 
+import os
 import sys
 
 from hub_config import assets, jupyterlab
@@ -35,7 +36,12 @@ c.JupyterHub.template_vars = {"announcement_login": DEMO_NOTICE}
 c.JupyterHub.load_roles = roles()
 c.JupyterHub.services = services(settings)
 
-# Servers: each in the sandbox.
+# Servers: each in the sandbox. A whole class presses Open at once: so many start at a time as the machine has cores for, the
+# portal's waiting page holds the others (the Hub answers them 429), and one that has to share the machine gets its time.
+c.JupyterHub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
+c.Spawner.start_timeout = c.Spawner.http_timeout = 180
+# Who asks for a server is answered at once, and looks again.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
 jupyterlab.write_configurations(settings.data / "run" / "jupyter")
 c.JupyterHub.spawner_class = SandboxSpawner
 c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]

@@ -45,7 +45,10 @@ def _write(folder: Path, *, instructor: bool, lang: str) -> None:
     }
     server = {
         "ServerApp": {
-            "jpserver_extensions": {f"nbgrader.server_extensions.{name}": instructor for name in SERVER_EXTENSIONS},
+            "jpserver_extensions": {
+                **{f"nbgrader.server_extensions.{name}": instructor for name in SERVER_EXTENSIONS},
+                "hub_config.self_check": True,
+            },
             "kernel_manager_class": "hub_config.kernels.LabKernelManager",
         },
         # Sockets in the server's own folder instead of loopback ports that a neighbour could knock at.

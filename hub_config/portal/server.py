@@ -1,4 +1,4 @@
-"""Opening a lab on the learner's own server and handing it in from there.
+"""Handing in a lab from the learner's own server.
 
 The rule: the portal asks that server as the learner, and believes only the receipt that the records hold afterwards.
 """
@@ -7,37 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
 from pathlib import PurePosixPath
 from typing import Literal
 
 from anyio import to_thread
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from grader.deadlines import NotTaken, must_take
 from grader.own.sources import MAX_BYTES
-from grader.records import sightings, work
+from grader.records import work
 from grader.records.blobs import Manifest
-from grader.records.db import writing
 from grader.records.models import Event
 from grader.records.state import LabState, find_course, learner_state
 from grader.records.work import UnknownWork
 from hub_config.portal.hub import PROBLEMS, ServerProblem
-from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
-from hub_config.portal.site import PageError, Posted, SignedIn, Visit, as_learner
+from hub_config.portal.site import Posted, SignedIn, Visit, as_learner
+from labs.checks import CriterionResult
 from labs.manifest import Deliverable
 from labs.spec import FILE as SPEC_FILE
-from labs.spec import LabSpec
+from labs.spec import LabSpec, SpecCriterion
 from labs.texts import Text
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-UNREACHABLE = N_(
-    "Your lab server could not be started or reached. Try again from your home page; if it goes on, tell your instructor."
-)
 
 
 @dataclass(frozen=True)
@@ -45,48 +40,40 @@ class Item:
     """A deliverable on the checklist; unknown where the server does not answer."""
 
     deliverable: Deliverable
-    state: Literal["there", "missing", "too_large", "unknown"]
+    size_bytes: int | None
+    #: Whether the server told what lies there.
+    is_known: bool = True
+
+    @property
+    def state(self) -> Literal["there", "missing", "too_large", "unknown"]:
+        if not self.is_known:
+            return "unknown"
+        if self.size_bytes is None:
+            return "missing"
+        return "too_large" if self.size_bytes > self.deliverable.max_mb * 1_000_000 else "there"
 
 
-@router.get("/learn/{course}/open/{lab}")
-async def open_lab(visit: SignedIn, course: str, lab: str, started: str = "") -> Response:
-    """Start the learner's server where needed, put the lab there, and go to its notebook."""
-    return await to_thread.run_sync(_open, visit, course, lab, bool(started), limiter=visit.site.waiting)
+@dataclass(frozen=True)
+class Checked:
+    """A visible criterion and what the learner's own server says of it: words to show, never to count."""
 
+    criterion: SpecCriterion
+    result: CriterionResult
 
-def _open(visit: Visit, course: str, lab: str, started: bool) -> Response:
-    as_learner(visit, course)
-    notebooks = _notebooks(_release(visit, course, lab))
-    hub, name = visit.site.hub, visit.who.name
-    if not hub.is_ready(name, visit.token):
-        if started:  # the Hub has sent the browser back already: do not send it round in circles
-            raise PageError(503, UNREACHABLE)
-        return RedirectResponse(hub.spawn_url(name, f"{visit.url('learn', course, 'open', lab)}?started=1"), 303)
-    _note_work(visit, course)
-    try:
-        hub.fetch(name, visit.token, course, lab, notebooks)
-    except ServerProblem as problem:
-        return _hand_in(visit, course, lab, problem, status=409)
-    # Several notebooks lie beside each other in the folder that JupyterLab shows with the first.
-    return RedirectResponse(hub.user_path(name, "/".join(["lab/tree", lab, *notebooks[:1]])), 303)
+    @property
+    def points(self) -> float:
+        return min(self.result.points, self.criterion.points)
 
-
-def _note_work(visit: Visit, course: str) -> None:
-    """Note once a day that a lab was opened, so that nobody who works is asked why there is no trace of it."""
-    with visit.records() as session:
-        visit.run = find_course(session, course)
-        midnight = datetime.combine(visit.now.astimezone(visit.zone).date(), time(0), visit.zone)
-        if sightings.is_noted(session, course, visit.who.name, sightings.OPENED, midnight):
-            return
-    with writing(visit.site.engine) as session:
-        sightings.see(session, course, visit.who.name, sightings.OPENED, visit.now)
+    @property
+    def is_met(self) -> bool:
+        return self.points >= self.criterion.points
 
 
 @router.get("/learn/{course}/hand-in/{lab}")
 async def before_handing_in(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
     """The checklist before handing in."""
     as_learner(visit, course)
-    return await to_thread.run_sync(_hand_in, visit, course, lab, limiter=visit.site.waiting)
+    return await to_thread.run_sync(hand_in_page, visit, course, lab, limiter=visit.site.waiting)
 
 
 @router.post("/learn/{course}/hand-in/{lab}")
@@ -95,14 +82,41 @@ async def hand_in(visit: Posted, course: str, lab: str) -> Response:
     return await to_thread.run_sync(_submit, visit, course, lab, limiter=visit.site.waiting)
 
 
+@router.post("/learn/{course}/hand-in/{lab}/check")
+async def self_check(visit: Posted, course: str, lab: str) -> HTMLResponse:
+    """Have the visible criteria run on the learner's own server, and show what they found."""
+    return await to_thread.run_sync(_self_check, visit, course, lab, limiter=visit.site.waiting)
+
+
+@router.get("/learn/{course}/hand-in/{lab}/check")
+def after_self_check(visit: SignedIn, course: str, lab: str) -> Response:
+    """The page itself, for who opens the address of a self-check again, or changes the language there."""
+    as_learner(visit, course)
+    return visit.go("learn", course, "hand-in", lab)
+
+
+def _self_check(visit: Visit, course: str, lab: str) -> HTMLResponse:
+    as_learner(visit, course)
+    spec = spec_of(visit, release_of(visit, course, lab))
+    try:
+        found = visit.site.hub.self_check(visit.who.name, visit.token, lab)
+    except ServerProblem as problem:
+        return hand_in_page(visit, course, lab, check_problem=problem)
+    told = {result.id: result for result in found.results}
+    # Titles and points are those that were handed out; the server says no more than how it stands.
+    shown = [criterion for criterion in (spec.criteria if spec else ()) if criterion.check and criterion.id in told]
+    checked = [Checked(criterion, told[criterion.id]) for criterion in shown]
+    return hand_in_page(visit, course, lab, checked=checked)
+
+
 def _submit(visit: Visit, course: str, lab: str) -> Response:
     as_learner(visit, course)
-    _release(visit, course, lab)
+    release_of(visit, course, lab)
     # The records refuse it anyway; here nobody waits for a server to be told so.
     with visit.records() as session:
         refused = _not_taken(visit, _standing(visit, session, course, lab))
     if refused:
-        return _hand_in(visit, course, lab, status=409)
+        return hand_in_page(visit, course, lab, status=409)
     before, problem = _receipts(visit, course, lab), ServerProblem("slow")
     try:
         visit.site.hub.submit(visit.who.name, visit.token, course, lab)
@@ -112,21 +126,31 @@ def _submit(visit: Visit, course: str, lab: str) -> Response:
     after = _receipts(visit, course, lab)
     if len(after) > len(before):
         return visit.go("learn", course, "receipts", after[-1], query="?new=1")
-    return _hand_in(visit, course, lab, problem, status=409)
+    return hand_in_page(visit, course, lab, problem, status=409)
 
 
-def _hand_in(
-    visit: Visit, course: str, lab: str, problem: ServerProblem | None = None, *, status: int = 200
-) -> HTMLResponse:
-    release = _release(visit, course, lab)
-    items = _checked(visit, lab, _deliverables(visit, release))
+def hand_in_page(
+    visit: Visit, course: str, lab: str, problem: ServerProblem | None = None, *, status: int = 200,
+    checked: Sequence[Checked] = (), check_problem: ServerProblem | None = None,
+) -> HTMLResponse:  # fmt: skip
+    """The page before handing in: the checklist, and what a self-check found."""
+    release = release_of(visit, course, lab)
+    spec = spec_of(visit, release)
+    items = _items(visit, lab, _deliverables(release, spec))
     with visit.records() as session:
         standing = _standing(visit, session, course, lab)
         return visit.page(
-            "hand_in.html", status, lab=standing, items=items,
+            "hand_in.html", status, lab=standing, items=items, checked=checked,
+            checkable=sum(bool(criterion.check) for criterion in spec.criteria) if spec else 0,
+            later=[criterion for criterion in spec.criteria if not criterion.check] if spec else [],
             not_taken=_not_taken(visit, standing), lateness=standing.deadline.judge(visit.now),
-            problem=visit.t(PROBLEMS[problem.kind]) if problem else "", detail=problem.detail if problem else "",
+            problem=_said(visit, problem), detail=problem.detail if problem else "",
+            check_problem=_said(visit, check_problem), check_detail=check_problem.detail if check_problem else "",
         )  # fmt: skip
+
+
+def _said(visit: Visit, problem: ServerProblem | None) -> str:
+    return visit.t(PROBLEMS[problem.kind]) if problem else ""
 
 
 def _standing(visit: Visit, session: Session, course: str, lab: str) -> LabState:
@@ -148,7 +172,7 @@ def _not_taken(visit: Visit, lab: LabState) -> str:
     return ""
 
 
-def _checked(visit: Visit, lab: str, deliverables: Sequence[Deliverable]) -> list[Item]:
+def _items(visit: Visit, lab: str, deliverables: Sequence[Deliverable]) -> list[Item]:
     """The deliverables, each with what lies on the learner's server now."""
     hub = visit.site.hub
     parents = {str(PurePosixPath(lab, found.path).parent) for found in deliverables}
@@ -157,18 +181,12 @@ def _checked(visit: Visit, lab: str, deliverables: Sequence[Deliverable]) -> lis
     for deliverable in deliverables:
         path = PurePosixPath(lab, deliverable.path)
         there = folders[str(path.parent)]
-        state = "unknown" if there is None else _state(there.get(path.name), deliverable.max_mb)
-        items.append(Item(deliverable, state))
+        items.append(Item(deliverable, None if there is None else there.get(path.name), there is not None))
     return items
 
 
-def _state(size_bytes: int | None, max_mb: float) -> Literal["there", "missing", "too_large"]:
-    if size_bytes is None:
-        return "missing"
-    return "too_large" if size_bytes > max_mb * 1_000_000 else "there"
-
-
-def _release(visit: Visit, course: str, lab: str) -> Event:
+def release_of(visit: Visit, course: str, lab: str) -> Event:
+    """The handing out of a lab; UnknownWork where it is not handed out."""
     with visit.records() as session:
         find_course(session, course)
         event = work.released(session, course, lab)
@@ -182,26 +200,25 @@ def _receipts(visit: Visit, course: str, lab: str) -> list[str]:
         return [receipt.id for receipt in work.submissions(session, course, lab=lab, learner=visit.who.name)]
 
 
-def _notebooks(release: Event) -> list[str]:
+def notebooks_of(release: Event) -> list[str]:
     """The handed-out notebooks, the one that is called as the lab first."""
     manifest = Manifest.model_validate(release.payload["manifest"])
     names = [file.path for file in manifest.files if file.path.endswith(".ipynb") and "/" not in file.path]
     return sorted(names, key=lambda name: (name != f"{release.payload['lab']}.ipynb", name))
 
 
-def _deliverables(visit: Visit, release: Event) -> Sequence[Deliverable]:
+def _deliverables(release: Event, spec: LabSpec | None) -> Sequence[Deliverable]:
     """What the lab asks for; of an assignment that an instructor wrote, its notebooks."""
-    spec = _spec(visit, release)
     if spec is not None:
         return spec.deliverables
     limit = MAX_BYTES / 1_000_000
     return [
         Deliverable(path=name, kind="document", title=Text(ko="노트북", en="Notebook"), max_mb=limit)
-        for name in _notebooks(release)
+        for name in notebooks_of(release)
     ]
 
 
-def _spec(visit: Visit, release: Event) -> LabSpec | None:
+def spec_of(visit: Visit, release: Event) -> LabSpec | None:
     """The handed-out description of the lab; none for an assignment that an instructor wrote without one."""
     manifest = Manifest.model_validate(release.payload["manifest"])
     entry = next((file for file in manifest.files if file.path == SPEC_FILE), None)

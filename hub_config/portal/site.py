@@ -108,7 +108,7 @@ class Site:
         self.press = Press(
             settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix
         )
-        own = [(HERE / "static" / name).read_bytes() for name in (*self.sheets, "live.js", "desk.js")]
+        own = [path.read_bytes() for path in sorted((HERE / "static").iterdir())]
         parts = (*own, self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 

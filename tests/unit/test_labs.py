@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from labs.build import build_lab, build_notebook
 from labs.catalog import LabFolder
 from labs.evidence import Item, load_evidence, reviewed, save_evidence
 from labs.manifest import Lab, ManifestError, load
+from labs.self_check import SelfCheck
 from labs.session import open_lab
 from labs.spec import read_spec, resolve_params, spec_of
 from labs.texts import Text
@@ -269,3 +272,17 @@ def test_forms_fill_save_and_remember(lab: LabFolder, tmp_path: Path) -> None:
     assert decisions == {"1": ("accepted", ""), "2": ("edited", "사실이 들어 있음"), "3": ("rejected", "군말")}
     again = ReviewForm(session, questions, {"keep": "남김", "cut": "버림"})
     assert again.final == {"1": "keep", "2": "keep", "3": "cut"}
+
+
+def test_the_self_check_tells_the_visible_criteria_as_data_and_prints_nothing_else(
+    lab: LabFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "source"
+    build_lab(lab, "course-a", "ko", out)
+    told = subprocess.run(
+        [sys.executable, "-m", "labs.self_check", str(out)], capture_output=True, check=True, cwd=tmp_path
+    )
+    found = SelfCheck.model_validate_json(told.stdout)
+    assert [(one.id, one.max_points) for one in found.results] == [("reviewed", 10)]
+    assert found.results[0].points < 10
+    assert found.results[0].findings

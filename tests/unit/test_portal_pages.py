@@ -28,6 +28,8 @@ WHO_MAY = [
     (f"{LEARN}/feedback/RECEIPT", {"mina", "teacher", "both"}),
     (f"{LEARN}/feedback/RECEIPT/pictures/plays/0", {"mina", "teacher", "both"}),
     (f"{LEARN}/hand-in/rough-cut", {"mina", "eve"}),
+    (f"{LEARN}/open/rough-cut", {"mina", "eve"}),
+    (f"{LEARN}/open/rough-cut/waiting", {"mina", "eve"}),
     (CLASS, {"teacher", "both"}),
     (f"{CLASS}/code", {"teacher", "both"}),
     (f"{CLASS}/code/live", {"teacher", "both"}),
@@ -77,7 +79,7 @@ WHO_MAY = [
     (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
 ]
 #: What a browser gets that is no page.
-NO_PAGES = ("pictures", "live", "/run", ".csv", "/files/", ".zip", "arrivals", ".svg")
+NO_PAGES = ("/waiting", "pictures", "live", "/run", ".csv", "/files/", ".zip", "arrivals", ".svg")
 
 
 @pytest.fixture

@@ -1,46 +1,51 @@
-"""Opening a lab and handing it in, against a learner's server that is played, well behaved and not."""
+"""Handing a lab in, against a learner's server that is played, well behaved and not."""
 
 # ruff: noqa: F401, F811 (a fixture is imported, and named again where it is used)
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
 from test_portal_world import COURSE, ORIGIN, PREFIX, World, seeded_records, world
 
-OPEN, HAND_IN = f"{PREFIX}learn/{COURSE}/open/rough-cut", f"learn/{COURSE}/hand-in/rough-cut"
-NOTEBOOK = "/user/mina/lab/tree/rough-cut/rough-cut.ipynb"
+HAND_IN = f"learn/{COURSE}/hand-in/rough-cut"
+
+
+def checked(points: float, found: str = "무음이 남았습니다.", **more: Any) -> bytes:
+    """What a learner's server says of the lab's only criterion."""
+    finding = {
+        "found": {"ko": found, "en": found},
+        "right": {"ko": "줄이세요.", "en": "Cut it."},
+        "where": "00:12",
+        **more,
+    }
+    result = {"id": "plays", "points": points, "max_points": 100, "findings": [finding]}
+    return json.dumps({"results": [result]}).encode()
 
 
 class Server:
     """A learner's Jupyter server behind the Hub's proxy."""
 
-    def __init__(self, *, ready: bool = True, fetched: bool = False) -> None:
-        self.ready, self.fetched, self.fetches = ready, fetched, True
-        self.asked: list[str] = []
+    def __init__(self) -> None:
         self.listing = lambda: httpx.Response(404, json={"message": "No such directory"})
+        self.checks = lambda: httpx.Response(200, content=checked(60))
         self.submits: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={"success": True, "value": []})
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/user/mina/")
-        self.asked.append(f"{request.method} {path}")
         assert request.headers["authorization"] == "token token-mina"
-        if not self.ready:
-            return httpx.Response(424, json={"message": "not running"})
-        if path == "api/status":
-            return httpx.Response(200, json={})
-        if path == "api/contents/rough-cut/rough-cut.ipynb":
-            return httpx.Response(200 if self.fetched else 404, json={})
         if path == "api/contents/rough-cut":
             return self.listing()
+        if path == "practicum/self-check":
+            assert dict(request.url.params) == {"lab": "rough-cut"}
+            return self.checks()
         assert dict(request.url.params) == {"course_id": COURSE, "assignment_id": "rough-cut"}
-        if path == "assignments/fetch":
-            self.fetched = self.fetches
-            return httpx.Response(200, json={"success": True, "value": []})
         assert path == "assignments/submit"
         return self.submits()
 
@@ -50,37 +55,6 @@ def server(world: World) -> Server:
     world.release()
     world.answer = made = Server()
     return made
-
-
-def test_opening_starts_the_server_where_it_does_not_run(world: World, server: Server) -> None:
-    server.ready = False
-    answer = world.browser("mina").get(OPEN)
-    assert answer.status_code == 303
-    expected = "/hub/spawn/mina?next=%2Fservices%2Fportal%2Flearn%2Fvideo-1%2Fopen%2Frough-cut%3Fstarted%3D1"
-    assert answer.headers["location"] == expected
-    again = world.browser("mina").get(OPEN, params={"started": "1"})
-    assert again.status_code == 503, "the browser is not sent round in circles"
-    assert "실습 서버를 시작하지 못했거나" in again.text
-
-
-def test_opening_fetches_once_and_goes_to_the_notebook(world: World, server: Server) -> None:
-    assert world.browser("mina").get(OPEN).headers["location"] == NOTEBOOK
-    assert server.asked.count("POST assignments/fetch") == 1
-    assert world.browser("mina").get(OPEN).headers["location"] == NOTEBOOK
-    assert server.asked.count("POST assignments/fetch") == 1
-
-
-def test_a_fetch_that_brings_nothing_is_told(world: World, server: Server) -> None:
-    server.fetches = False
-    answer = world.browser("mina").get(OPEN)
-    assert answer.status_code == 409
-    assert "실습 서버에서 처리하지 못했습니다." in answer.text
-
-
-def test_only_a_lab_that_is_handed_out_opens(world: World, server: Server) -> None:
-    for lab in ("captions", "nothing", "..%2f..%2fhub"):
-        assert world.browser("mina").get(f"{PREFIX}learn/{COURSE}/open/{lab}").status_code == 404
-    assert server.asked == []
 
 
 def test_the_checklist_names_the_deliverables(world: World, server: Server) -> None:
@@ -124,6 +98,94 @@ def test_a_release_without_a_usable_description_can_still_be_handed_in(world: Wo
     page = world.browser("mina").get(PREFIX + HAND_IN)
     assert page.status_code == 200
     assert "제출하기" in page.text
+
+
+def check(world: World) -> httpx.Response:
+    return world.post(world.browser("mina"), f"{HAND_IN}/check", "mina")
+
+
+def test_the_checklist_tells_sizes(world: World, server: Server) -> None:
+    server.listing = entries({"name": "final.mp4", "size": 3_200_000})
+    page = world.browser("mina").get(PREFIX + HAND_IN).text
+    assert "3.2 MB" in page
+    assert "1개 중 1개 있음" in page
+
+
+def test_files_that_could_not_be_checked_are_one_press_away(world: World, server: Server) -> None:
+    server.listing = lambda: httpx.Response(424, json={})
+    page = world.browser("mina").get(PREFIX + HAND_IN).text
+    assert f'href="{PREFIX}learn/{COURSE}/open/rough-cut?to=hand-in"' in page
+
+
+def test_the_self_check_shows_what_the_learners_own_server_found(world: World, server: Server) -> None:
+    before = world.browser("mina").get(PREFIX + HAND_IN).text
+    assert "항목 1개를 내 실습 서버에서" in before
+    assert "충족했습니다" not in before
+    page = check(world)
+    assert page.status_code == 200
+    for told in (
+        "1개 항목 중 0개를 충족했습니다.",
+        "60 / 100",
+        "00:12",
+        "무음이 남았습니다.",
+        "줄이세요.",
+        "다시 점검하기",
+    ):
+        assert told in page.text, told
+    server.checks = lambda: httpx.Response(200, content=checked(100))
+    assert "지금 점검할 수 있는 항목은 모두 맞습니다." in check(world).text
+    assert world.browser("mina").get(f"{PREFIX}{HAND_IN}/check").headers["location"] == PREFIX + HAND_IN
+
+
+def test_a_server_of_a_hostile_learner_shows_text_and_no_more_points_than_there_are(
+    world: World, server: Server
+) -> None:
+    server.checks = lambda: httpx.Response(200, content=checked(9999, "<script>alert(1)</script>\u202e" + "x" * 9000))
+    page = check(world).text
+    assert "9999" not in page
+    assert "100 / 100" in page
+    server.checks = lambda: httpx.Response(200, content=checked(1, "<script>alert(1)</script>\u202e" + "x" * 9000))
+    page = check(world).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\u202e" not in page
+    assert "x" * 600 not in page
+
+
+def endless() -> Iterator[bytes]:
+    while True:
+        yield b"x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda: httpx.Response(409, json={"message": "a check is running"}), "이미 점검하고 있습니다."),
+        (lambda: httpx.Response(504, json={"message": "not done after 100 s"}), "너무 오래 걸려"),
+        (lambda: httpx.Response(422, json={"message": "<b>lab.json</b>"}), "&lt;b&gt;lab.json&lt;/b&gt;"),
+        (lambda: httpx.Response(404), "폴더가 없습니다."),
+        (lambda: httpx.Response(424), "실습 서버가 꺼져 있습니다."),
+        (lambda: httpx.Response(504), "실습 서버가 꺼져 있습니다."),
+        (lambda: httpx.Response(200, content=b"{"), "점검하지 못했습니다."),
+        (lambda: httpx.Response(200, content=checked(1, picture="x" * 500_000)), "점검하지 못했습니다."),
+        (lambda: httpx.Response(200, content=endless()), "실습 서버에서 처리하지 못했습니다."),
+        (lambda: (_ for _ in ()).throw(httpx.ReadTimeout("slow")), "응답이 늦어지고 있습니다."),
+    ],
+)
+def test_a_self_check_that_fails_is_one_sentence_and_the_work_can_be_handed_in(
+    world: World, server: Server, answer: Callable[[], httpx.Response], told: str
+) -> None:
+    server.checks = answer
+    page = check(world).text
+    assert told in page
+    assert 'role="alert"' in page
+    assert "제출하기" in page
+
+
+def test_only_its_learner_checks_a_lab(world: World, server: Server) -> None:
+    for login in ("teacher", "office", "stranger"):
+        assert world.post(world.browser(login), f"{HAND_IN}/check", login).status_code == 403
+    assert world.browser("mina").post(f"{PREFIX}{HAND_IN}/check").status_code == 403, "a form of another site"
 
 
 def test_handing_in_shows_the_receipt_that_the_records_hold(world: World, server: Server) -> None:

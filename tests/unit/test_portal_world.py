@@ -216,7 +216,9 @@ class World:
 def spec(lab: str) -> str:
     """What lab.json says of a lab."""
     deliverable = Deliverable(path="final.mp4", kind="video", title=Text(ko="완성 영상", en="Finished clip"), max_mb=60)
-    criterion = SpecCriterion(id="plays", title=Text(ko="재생", en="Plays"), points=100, visible=True)
+    criterion = SpecCriterion(
+        id="plays", title=Text(ko="재생", en="Plays"), points=100, visible=True, check="labs.evidence:reviewed"
+    )  # fmt: skip
     return LabSpec(
         course=COURSE, lab=lab, lang="ko", title=Text(ko="1차 편집", en="Rough cut"), minutes=90,
         deliverables=(deliverable,), ai=AiPolicy(), criteria=(criterion,),
