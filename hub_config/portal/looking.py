@@ -34,6 +34,7 @@ CALLED = (
     ("class/{course}", N_("Class roster")),
     ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),
+    ("office/{institution}/{course}/forecast", N_("Completion forecast")),
     ("office/{institution}/{course}/import", N_("Import of a file")),
     ("office/{institution}/{course}/differences", N_("Differences from the official attendance")),
     ("office/{institution}/{course}/people/{login}", N_("Record of a learner")),

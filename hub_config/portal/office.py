@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from grader.forecast import HOW_TEXT, LEVEL_TEXT
 from grader.records import (
     attend,
     certificates,
@@ -24,6 +26,7 @@ from grader.records import (
     timetable,
     work,
 )
+from grader.records.health import PHASES, Health, Phase, health_of
 from grader.records.models import CourseRun, Event, Institution
 from grader.records.state import CourseState, UnknownCourse, course_state, find_course
 from hub_config.portal.deadlines import CHANGES
@@ -63,6 +66,13 @@ KINDS = {
     **CHANGES,
 }
 
+PHASE_TEXT: dict[Phase, tuple[str, str]] = {
+    "running": (N_("Running"), "info"),
+    "over": (N_("Over, to be frozen"), "todo"),
+    "coming": (N_("Coming"), "off"),
+    "frozen": (N_("Decisions frozen"), "good"),
+}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -92,11 +102,31 @@ def office(visit: SignedIn, institution: str) -> HTMLResponse:
         found = session.get(Institution, institution)
         if found is None:
             raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
-        query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
-        lines = [Line(course_state(session, run.id, visit.now)) for run in session.scalars(query)]
         visit.institution, count = found, session.scalar(select(func.count(Event.seq))) or 0
         return visit.page(
-            "office.html", institution=found, lines=lines, journal=visit.site.journal.look(session), count=count
+            "office.html", institution=found, runs=runs_of(session, institution, visit.now), phases=PHASE_TEXT, at="runs",
+            levels=LEVEL_TEXT, journal=visit.site.journal.look(session), count=count,
+        )  # fmt: skip
+
+
+def runs_of(session: Session, institution: str, now: datetime) -> list[Health]:
+    """The institution's course runs as they go today: what runs first, and in each phase what ends first."""
+    query = select(CourseRun).where(CourseRun.institution_id == institution)
+    found = [health_of(session, course_state(session, run.id, now), now) for run in session.scalars(query)]
+    return sorted(found, key=lambda one: (PHASES.index(one.phase), one.run.ends_on, one.run.id))
+
+
+@router.get("/office/{institution}/{course}/forecast")
+def forecast(visit: SignedIn, institution: str, course: str) -> HTMLResponse:
+    """Who will complete as far as the records can tell, those first who need somebody, and how it is counted."""
+    as_office(visit, institution)
+    with visit.records() as session:
+        visit.run = run_of(session, institution, course)
+        health = health_of(session, course_state(session, course, visit.now), visit.now)
+        order = {level: place for place, level in enumerate(("at_risk", "out_of_reach", "likely", "certain"))}
+        learners = sorted(health.state.learners, key=lambda one: (order[health.forecasts[one.login].level], one.name))
+        return visit.page(
+            "forecast.html", health=health, learners=learners, levels=LEVEL_TEXT, hows=HOW_TEXT, institution=institution
         )
 
 

@@ -58,6 +58,7 @@ WHO_MAY = [
     (OFFICE, {"office", "both"}),
     (f"{OFFICE}/{COURSE}", {"office", "both"}),
     (f"{OFFICE}/{COURSE}/people/mina", {"office", "both"}),
+    (f"{OFFICE}/{COURSE}/forecast", {"office", "both"}),
     (f"{OFFICE}/{COURSE}/import", {"office", "both"}),
     (f"{OFFICE}/{COURSE}/template/roster.csv", {"office", "both"}),
     (f"{OFFICE}/{COURSE}/differences", {"office", "both"}),
