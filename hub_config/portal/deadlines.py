@@ -95,7 +95,7 @@ def extend(visit: Posted, course: str, lab: str, form: Annotated[ExtensionForm, 
 
     def record(session: Session, run: CourseRun) -> None:
         deadlines.extend(
-            session, run, lab, learner=form.learner, until=_moment(run, form.until), reason=form.reason,
+            session, run, lab, learner=form.learner, until=moment_of(run, form.until), reason=form.reason,
             instructor=visit.who.name, now=visit.now,
         )  # fmt: skip
 
@@ -166,10 +166,10 @@ def _due_at(run: CourseRun, typed: str, standing: Deadline) -> datetime | None:
     """The due time that was typed; left as it stood, it keeps the seconds that a form does not show."""
     if not typed.strip():
         return None
-    return standing.class_due_at if typed == _local(run, standing.class_due_at) else _moment(run, typed)
+    return standing.class_due_at if typed == _local(run, standing.class_due_at) else moment_of(run, typed)
 
 
-def _moment(run: CourseRun, typed: str) -> datetime:
+def moment_of(run: CourseRun, typed: str) -> datetime:
     """A local day and time of the institution; one that its clocks skip is none."""
     try:
         local = datetime.fromisoformat(typed.strip())

@@ -17,7 +17,7 @@ NOBODYS = frozenset((
     "office/{institution}", "office/{institution}/reports/runs", "office/{institution}/{course}/reports", "class/{course}/reports",
     "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
     "class/{course}/code", "class/{course}/code/live", "class/{course}/code/arrivals", "class/{course}/code/{slot}.svg",
-    "class/{course}/assignments", "class/{course}/ai/switch",
+    "class/{course}/assignments", "class/{course}/announcements", "class/{course}/ai/switch",
     "class/{course}/labs/{lab}/run", "class/{course}/labs/{lab}/run/events",
 ))  # fmt: skip
 #: What people call the pages, the longest beginning first.

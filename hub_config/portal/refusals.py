@@ -47,5 +47,10 @@ REFUSALS = {
     ),
     "nothing_to_extend": N_("This lab has no due time, so there is nothing to extend. Set a due time first."),
     "extension_not_later": N_("An extension must be later than the due time of the class."),
+    "announcement_empty": N_("Write what the class should know."),
+    "announcement_too_long": N_("An announcement has at most 2,000 characters."),
+    "announcement_never_shown": N_("The end must be later than the start and later than now."),
+    "too_many_announcements": N_("Five announcements stand or are still to come. Withdraw one first."),
+    "no_announcement": N_("This announcement no longer stands. Reload the page."),
     "no_extension": N_("This extension no longer stands. Reload the page."),
 }

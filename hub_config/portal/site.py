@@ -27,6 +27,7 @@ from grader.certificates.press import Press
 from grader.completion import OUTCOME_TEXT
 from grader.deadlines import explained
 from grader.engine.causes import CAUSES
+from grader.records.announcements import Announcement, shown
 from grader.records.attend import zone
 from grader.records.blobs import BlobStore
 from grader.records.corrections import requests_in
@@ -209,6 +210,13 @@ class Visit:
         if self.database is None or self.run is None:
             return 0
         return sum(request.is_open for request in requests_in(self.database, self.run.id))
+
+    @property
+    def announcements(self) -> list[Announcement]:
+        """What the page's course is told now."""
+        if self.database is None or self.run is None:
+            return []
+        return shown(self.database, self.run.id, self.now)
 
     @property
     def in_office(self) -> bool:

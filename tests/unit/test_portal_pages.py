@@ -52,6 +52,7 @@ WHO_MAY = [
     (f"{CLASS}/labs/rough-cut/desk/RECEIPT/ai/rcpt_{1:024x}", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/deadline", {"teacher", "both"}),
     (f"{CLASS}/assignments", {"teacher", "both"}),
+    (f"{CLASS}/announcements", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run/events", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/log/mina", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/similar", {"teacher", "both"}),
