@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
 
-from grader.records import attend, corrections, door
+from grader.records import announcements, attend, corrections, door
 from grader.records import deadlines as records
 from grader.records.db import reading
 from grader.records.state import learner_state
@@ -295,7 +295,7 @@ def test_a_journal_whose_end_is_not_what_it_was_is_seen_at_once(world: World, at
 
 
 def test_every_refusal_of_the_records_has_its_sentence() -> None:
-    modules = (attend, corrections, records, door, deadlines, change_form, portal_door)
+    modules = (announcements, attend, corrections, records, door, deadlines, change_form, portal_door)
     sources = [Path(module.__file__).read_text("utf-8") for module in modules]
     named = r'(?:Refused\(|REFUSALS\[)"(\w+)"[)\]]|"(already_checked_out)"'
     reasons = {"".join(found) for source in sources for found in re.findall(named, source)}
