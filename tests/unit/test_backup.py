@@ -584,7 +584,7 @@ def refused_restore(file: Path, folder: Path) -> str:
         b"x",
         b"text " * 1000,
         gzip.compress(b"not a tar" * 1000),
-        gzip.compress(b""),
+        gzip.compress(b"", mtime=0),
         b"PK\x03\x04" + b"0" * 500,
         b"practicum-sealed-1\n",
         b"practicum-sealed-1\n" + bytes(200),
