@@ -583,7 +583,7 @@ def refused_restore(file: Path, folder: Path) -> str:
         b"",
         b"x",
         b"text " * 1000,
-        gzip.compress(b"not a tar" * 1000),
+        gzip.compress(b"not a tar" * 1000, mtime=0),
         gzip.compress(b"", mtime=0),
         b"PK\x03\x04" + b"0" * 500,
         b"practicum-sealed-1\n",
