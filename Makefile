@@ -2,6 +2,9 @@
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := .venv/bin
+# Tests side by side, file by file, the long ones first: one worker for each processor.
+WORKERS ?= auto
+BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 
 .PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records clean
 .DEFAULT_GOAL := up
@@ -46,11 +49,11 @@ node_modules/.installed-test: package.json package-lock.json | node_modules/.ins
 test: install .venv/.installed-test node_modules/.installed-test
 	@sh tests/install_programs.sh
 	@$(MAKE) --no-print-directory lint
-	@$(RUN)/pytest tests/unit tests/content
-	@$(RUN)/pytest tests/integration tests/browser
+	@$(RUN)/pytest $(BESIDE) tests/browser tests/integration tests/content tests/unit
+	@$(RUN)/pytest -m alone tests
 
 quick: install .venv/.installed-test
-	@$(RUN)/pytest tests/unit -x -q
+	@$(RUN)/pytest $(BESIDE) tests/unit -x -q
 
 lint: install .venv/.installed-test
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports

@@ -31,12 +31,12 @@ from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, m
 from grader.records.db import reading, writing
 from grader.records.decisions import NotYet
 from grader.records.enrolments import BadEnrolment
-from grader.records.exemptions import NoReason
+from grader.records.exemptions import NoReason, UnknownFlag
 from grader.records.frozen import IsFrozen
 from grader.records.state import UnknownCourse, find_course
 from grader.records.work import GradeReport, Receipt, UnknownWork
 from grader.roles import Caller, Forbidden, HubIdentity
-from labs.texts import UserError
+from labs.texts import Text, UserError
 
 STATUS: dict[type[UserError], int] = {
     Forbidden: 403,
@@ -50,6 +50,7 @@ STATUS: dict[type[UserError], int] = {
     NotYet: 409,
     BadEnrolment: 422,
     NoReason: 422,
+    UnknownFlag: 422,
 }
 
 
@@ -67,11 +68,17 @@ class Records:
     now: Callable[[], datetime] = field(default=_utc_now)
 
 
-def add_errors_and_limits(app: FastAPI, *, max_upload_bytes: int) -> None:
-    """Give an application the API's error answers and the limit of an upload's size."""
+def add_errors_and_limits(app: FastAPI, *, max_upload_bytes: int, refusal_text: Callable[[str], Text]) -> None:
+    """Give an application the API's error answers and the limit of an upload's size; `refusal_text` words a `Refused`."""
     app.add_middleware(LimitBody, max_bytes=max_upload_bytes)
     app.add_exception_handler(UserError, _answer_error)
-    app.add_exception_handler(Refused, _answer_refusal)
+
+    async def answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Refused)  # noqa: S101 (registered for this type only)
+        text = refusal_text(error.reason)
+        return JSONResponse({"detail": text.en, "ko": text.ko, "en": text.en, "reason": error.reason}, 422)
+
+    app.add_exception_handler(Refused, answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
 
@@ -79,11 +86,6 @@ async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, UserError)  # noqa: S101 (registered for this type only)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
     return JSONResponse({"detail": error.text.en, "ko": error.text.ko, "en": error.text.en}, status)
-
-
-async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
-    """A refusal of attendance, by its short name."""
-    return JSONResponse({"detail": str(error), "ko": "", "en": str(error).replace("_", " ")}, 422)
 
 
 async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -57,6 +57,7 @@ class Refused(Told):
     detail: str
     ko: str = ""
     en: str = ""
+    reason: str = Field(default="", description="a short name, where attendance or a deadline refuses")
 
 
 class CourseTold(Told):

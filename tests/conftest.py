@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,26 @@ from sqlalchemy import Engine
 from grader.records.db import open_database
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables, made once and copied for each test."""
+    path = tmp_path_factory.mktemp("migrated") / "records.db"
+    open_database(f"sqlite:///{path}").dispose()
+    return path
+
+
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def sqlite(tmp_path: Path, migrated: Path) -> str:
+    """The URL of an empty SQLite database."""
+    folder = tmp_path / "records"
+    folder.mkdir(mode=0o700)
+    return f"sqlite:///{shutil.copy(migrated, folder / 'records.db')}"
+
+
+@pytest.fixture
+def engine(sqlite: str) -> Iterator[Engine]:
     """Records on disk, with the small course in them."""
-    engine = open_database(f"sqlite:///{tmp_path / 'records' / 'records.db'}")
+    engine = open_database(sqlite)
     fill(engine)
     yield engine
     engine.dispose()
@@ -30,10 +47,10 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty database of each kind."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'records' / 'records.db'}"
+        yield request.getfixturevalue("sqlite")
         return
     server: Postgres = request.getfixturevalue("postgres")
     url = server.migrated()

@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
+from grader.allowance import FLAG_TEXT
 from grader.records import journal
 from grader.records.frozen import must_not_be_frozen
 from grader.records.models import CourseRun, Event
@@ -22,6 +23,10 @@ FLAGGED, FLAG_CLEARED = "allowance.flagged", "allowance.flag_cleared"
 
 class NoReason(UserError):
     """An entry without its reason."""
+
+
+class UnknownFlag(UserError):
+    """A flag that the allowance does not know."""
 
 
 def exempt(session: Session, run: CourseRun, login: str, lab: str, *, reason: str, actor: str, now: datetime) -> Event:
@@ -41,6 +46,7 @@ def flag(
     unit: date | None = None, cleared: bool = False, reason: str, actor: str, now: datetime,
 ) -> Event:  # fmt: skip
     """Set or clear a flag of `grader.allowance`; with the first day of a unit period, for that unit alone."""
+    _must_be_known(what)
     must_not_be_frozen(session, run.id, login)
     payload = {"flag": what, "unit": unit.isoformat() if unit else None, "reason": _reason(reason)}
     kind = FLAG_CLEARED if cleared else FLAGGED
@@ -69,6 +75,15 @@ def flags(events: Iterable[Event]) -> dict[tuple[str, str, str | None], Event]:
             else:
                 standing.pop(place, None)
     return standing
+
+
+def _must_be_known(what: str) -> None:
+    if what not in FLAG_TEXT:
+        given, right = what[:60], ", ".join(FLAG_TEXT)
+        raise UnknownFlag(
+            f"그런 제외 사유가 없습니다: {given!r}. 다음 중에서 고르세요: {right}",
+            f"no such flag: {given!r}; it is one of {right}",
+        )
 
 
 def _about_lab(

@@ -20,6 +20,7 @@ from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.listeners import Listeners
+from hub_config.portal.refusals import refusal_text
 from hub_config.settings import Settings, load_settings
 
 #: A course run of thirty learners and 120 days is folded from about 7 000 events, some tens of thousands of objects.
@@ -58,7 +59,7 @@ def build(settings: Settings) -> FastAPI:
     identity = HubIdentity(settings.hub_api_url)
     router = make_router(Records(engine, blobs, identity))
     app = create_app(told, engine, blobs, identity, router, heads=head_export(settings))
-    add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000)
+    add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000, refusal_text=refusal_text)
     return app
 
 

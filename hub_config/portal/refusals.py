@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hub_config.portal.i18n import N_
+from hub_config.portal.i18n import N_, load
+from labs.texts import Text
 
 REFUSALS = {
     "too_many_wrong_codes": N_("Too many wrong codes. Wait five minutes, or ask your instructor to enter it for you."),
@@ -54,3 +55,9 @@ REFUSALS = {
     "no_announcement": N_("This announcement no longer stands. Reload the page."),
     "no_extension": N_("This extension no longer stands. Reload the page."),
 }
+
+
+def refusal_text(reason: str) -> Text:
+    """A refusal in both languages, as the pages say it."""
+    words, message = load(), REFUSALS[reason]
+    return Text(ko=words["ko"].gettext(message), en=words["en"].gettext(message))

@@ -15,16 +15,16 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 
 @pytest.fixture(scope="session")
 def practicum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One Practicum for all browser tests."""
+    """One Practicum for all browser tests of a process."""
     installation = start(tmp_path_factory.mktemp("practicum") / "var", free_base_port())
     yield installation
     if installation.process.poll() is None:
         installation.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the machine has it."""
+    """Chromium, as the machine has it. Playwright's loop ends with the module: the asynchronous tests have their own."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert found, "Chromium is missing: tests/install_programs.sh"
     with sync_playwright() as playwright:

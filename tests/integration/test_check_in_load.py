@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from check_in_load import measure, p95
 
 
+@pytest.mark.alone
 def test_a_class_that_checks_in_at_once_loses_nobody(database: str) -> None:
     waited = measure(database, learners=15, seconds=2, past_days=5)
     assert waited.failed == []

@@ -139,6 +139,7 @@ CLEAR = {"upstream_busy", "upstream_failed", "upstream_broken", "upstream_timeou
 MODES = ("ok", "drip", *NOT_TAKEN, *BROKEN, *LIES)
 
 
+@pytest.mark.alone
 async def test_whatever_the_provider_does_each_call_ends_in_time_and_is_paid_at_most_once(tmp_path: Path) -> None:
     limits: dict[str, Any] = {"connect_seconds": 0.5, "silence_seconds": 0.4}
     options: dict[str, Any] = {

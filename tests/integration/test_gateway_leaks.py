@@ -293,6 +293,7 @@ SLOW = {
 }
 
 
+@pytest.mark.alone
 async def test_two_hundred_slow_connections_end_and_hinder_nobody(tmp_path: Path) -> None:
     upstream, hub = CountingUpstream(), Hub()
     async with upstream.serve() as provider_url, hub.serve() as hub_url:

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from grader.api import Records, add_errors_and_limits, make_router
 from grader.records.blobs import BlobStore
 from grader.roles import Caller, HubIdentity
+from hub_config.portal.refusals import refusal_text
 
 PEOPLE = {
     "token-ann": Caller("ann", groups=frozenset({f"nbgrader-{COURSE}"})),
@@ -45,7 +46,7 @@ def make_app(engine: Engine, blobs: Path, prefix: str = "/api/v1", now: datetime
     app = FastAPI()
     records = Records(engine, BlobStore(blobs), KnownPeople(), now=lambda: now)
     app.include_router(make_router(records), prefix=prefix)
-    add_errors_and_limits(app, max_upload_bytes=MAX_UPLOAD)
+    add_errors_and_limits(app, max_upload_bytes=MAX_UPLOAD, refusal_text=refusal_text)
     return app
 
 

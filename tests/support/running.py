@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 
 START_SECONDS = 300
+#: Ports that nothing listens on: each keeps its hundred for this process.
+_KEPT: list[socket.socket] = []
 
 
 @dataclass
@@ -34,16 +36,26 @@ class Installation:
 
 
 def free_base_port() -> int:
-    """A port such that the inner services' ports are free too."""
+    """A port such that the inner services' ports are free too; no other process of tests gets one near it."""
     for base in range(18000, 30000, 100):
         try:
+            _KEPT.append(_bound(base + 99))
             for offset in (0, 1, 10, 20, 30, 81):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", base + offset))
+                _bound(base + offset).close()
         except OSError:
             continue
         return base
     raise RuntimeError("no free ports")
+
+
+def _bound(port: int) -> socket.socket:
+    made = socket.socket()
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def start(data: Path, port: int) -> Installation:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from grader import codes
+from grader.allowance import FLAG_TEXT
 from grader.records import attend, decisions, door, enrolments, exemptions, journal, programmes, timetable, work
 from grader.records.attend import Refused
 from grader.records.blobs import Manifest
@@ -228,6 +229,17 @@ def test_the_newest_word_on_an_exemption_and_a_flag_stands(room: Room) -> None:
         events = journal.events(session, COURSE)
         assert not exemptions.exemptions(events)
         assert not exemptions.flags(events)
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_flag_that_the_allowance_does_not_know_is_refused_by_its_name(room: Room, cleared: bool) -> None:
+    with pytest.raises(exemptions.UnknownFlag) as caught:
+        room.do(exemptions.flag, "ann", "rich", cleared=cleared)
+    for said in (caught.value.text.ko, caught.value.text.en):
+        assert "'rich'" in said
+        assert all(right in said for right in FLAG_TEXT)
+    with reading(room.engine) as session:
+        assert journal.events(session, COURSE) == []
 
 
 # --- frozen decisions --------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, func, select
 from grader.records import enrolments, journal
 from grader.records.db import reading
 from grader.records.models import Event, Look
+from hub_config.portal.refusals import REFUSALS, refusal_text
 
 V1 = "/api/v1"
 LEARNER = f"{V1}/courses/{COURSE}/learners/ann"
@@ -102,7 +104,7 @@ def test_an_instructor_corrects_in_time_and_the_office_at_any_time(engine: Engin
     with TestClient(late) as client:
         api = Api(engine, client)
         refused = api.post(f"{LEARNER}/corrections", MONDAY, who="eve")
-        assert (refused.status_code, refused.json()["detail"]) == (422, "correction_too_late")
+        assert (refused.status_code, refused.json()["reason"]) == (422, "correction_too_late")
         assert api.post(f"{LEARNER}/corrections", MONDAY).status_code == 201
 
 
@@ -131,8 +133,8 @@ def test_a_refused_entry_uses_up_no_key(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({**MONDAY, "day": "2026-07-11"}, "no_training_day"),
-        ({**MONDAY, "check_out": "08:00"}, "out_before_in"),
+        ({**MONDAY, "day": "2026-07-11"}, "This is not a training day"),
+        ({**MONDAY, "check_out": "08:00"}, "The check-out must be later"),
         ({**MONDAY, "reason": " "}, "body.reason"),
         ({**MONDAY, "day": "Monday"}, "body.day"),
         ({**MONDAY, "score": 5}, "body.score"),
@@ -143,6 +145,21 @@ def test_what_is_wrong_is_named(api: Api, body: dict[str, Any], said: str) -> No
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(said)
     assert api.count() == 0
+
+
+@pytest.mark.parametrize("reason", sorted(REFUSALS))
+def test_each_refusal_is_a_sentence_in_both_languages(reason: str) -> None:
+    text = refusal_text(reason)
+    assert text.en == REFUSALS[reason]
+    assert re.search("[가-힣]", text.ko)
+
+
+def test_a_refusal_carries_the_sentence_and_its_short_name(api: Api) -> None:
+    told = api.post(f"{LEARNER}/corrections", {**MONDAY, "day": "2026-07-11"}).json()
+    assert told == {
+        "detail": "This is not a training day of the course.", "en": "This is not a training day of the course.",
+        "ko": "이 과정의 훈련일이 아닙니다.", "reason": "no_training_day",
+    }  # fmt: skip
 
 
 def test_decisions_are_frozen_and_opened(api: Api, engine: Engine, tmp_path: Path) -> None:

@@ -228,6 +228,7 @@ def test_an_unknown_address_is_answered_as_a_page_that_tells_nothing(certified: 
         assert answer.headers["x-robots-tag"] == "noindex, nofollow"
 
 
+@pytest.mark.alone
 def test_an_address_that_differs_by_its_last_letter_is_looked_up_in_the_same_time(certified: World) -> None:
     """The journal is asked for a hash, so how much of an address is right cannot be read from the time."""
     certified.site.public_limiter._most = 10_000
