@@ -9,7 +9,6 @@ import httpx
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -62,6 +61,7 @@ from hub_config.portal.keeper import Keeper
 from hub_config.portal.pages import answer_http
 from hub_config.portal.security import Seals, SecurityHeaders
 from hub_config.portal.site import HERE, Identity, Site
+from hub_config.portal.static_files import Assets, packed
 
 ROUTERS = (
     auth.router,
@@ -146,24 +146,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.portal.rollup.stop()
 
 
-class _Assets(StaticFiles):
-    """Files that hold nothing personal and may be kept by the browser."""
-
-    async def get_response(self, path: str, scope: object) -> Response:
-        response = await super().get_response(path, scope)  # type: ignore[arg-type]
-        response.headers["cache-control"] = "public, max-age=86400"
-        return response
-
-
 def _serve_assets(app: FastAPI, settings: PortalSettings) -> None:
     @app.get(f"{settings.prefix}assets/htmx.js", include_in_schema=False)
-    def htmx() -> FileResponse:
-        return FileResponse(
-            settings.htmx_file, media_type="text/javascript", headers={"cache-control": "public, max-age=86400"}
-        )
+    async def htmx(request: Request) -> Response:
+        return packed(FileResponse(settings.htmx_file, media_type="text/javascript"), request.headers)
 
-    app.mount(f"{settings.prefix}assets/fonts", _Assets(directory=settings.fonts_folder), "fonts")
-    app.mount(f"{settings.prefix}static", _Assets(directory=HERE / "static"), "static")
+    app.mount(f"{settings.prefix}assets/fonts", Assets(directory=settings.fonts_folder), "fonts")
+    app.mount(f"{settings.prefix}static", Assets(directory=HERE / "static"), "static")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -4,56 +4,30 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pypdfium2
 import pytest
-import uvicorn
 import zxingcpp
 from playwright.sync_api import Browser, Page
+from serving import served
 from test_portal_people import OVER, finished
 from test_portal_world import COURSE, PREFIX, World, seeded_records, world
 
-from hub_config.assets import node_modules
 from hub_config.portal.security import Session
 from hub_config.portal.site import SESSION_COOKIE
 
 pytestmark = pytest.mark.browser
 
 
-class Server(uvicorn.Server):
-    """The portal on a port of its own."""
-
-    def install_signal_handlers(self) -> None:
-        """A thread gets no signals."""
-
-
 @pytest.fixture
 def portal(world: World) -> Iterator[str]:
     """The portal's address, with a course run that is over."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    world.start(
-        address=address,
-        htmx_file=node_modules() / "htmx.org" / "dist" / "htmx.min.js",
-        fonts_folder=node_modules() / "pretendard" / "dist" / "web" / "variable",
-    )
-    finished(world)
-    world.now = OVER
-    server = Server(uvicorn.Config(world.app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield address
-    server.should_exit = True
-    thread.join()
+    with served(world) as address:
+        finished(world)
+        world.now = OVER
+        yield address
 
 
 def opened(browser: Browser, world: World, portal: str, who: str | None, lang: str = "ko") -> Page:

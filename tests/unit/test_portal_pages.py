@@ -205,6 +205,12 @@ def test_headers_are_on_every_answer(full: tuple[World, str]) -> None:
     assert static.status_code == 200
     assert static.headers["cache-control"].startswith("public")
     assert seeded.browser().get(f"{PREFIX}assets/htmx.js").status_code == 200
+    assert static.headers["content-encoding"] == "gzip"
+    plain = seeded.browser().get(f"{PREFIX}static/portal.css", headers={"accept-encoding": "identity"})
+    assert plain.text == static.text
+    assert "content-encoding" not in plain.headers
+    told = seeded.browser("mina").get(PREFIX + LEARN)
+    assert "content-encoding" not in told.headers, "a page with a form's token is not packed"
     assert seeded.browser().get(f"{PREFIX}static/..%2fapp.py").status_code == 404
 
 
