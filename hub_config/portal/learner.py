@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
-from grader.completion import COMPLETING
 from grader.deadlines import Lateness, taken_off
 from grader.feedback import Feedback
 from grader.records import certificates, journal, work
@@ -21,6 +20,7 @@ from grader.roles import Forbidden
 from hub_config.portal.door_card import DONE, door_card
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
+from hub_config.portal.progress import bars, groups, sentence, training_day
 from hub_config.portal.site import PageError, SignedIn, Visit, as_learner
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -69,7 +69,8 @@ def today_page(
             raise Forbidden("이 과정의 훈련생 명단에 없습니다.", "you are not on the roster of this course")
         return visit.page(
             "learn.html", status,
-            state=state, next_lab=_next_lab(visit, state), progress=progress(visit, state), said=said,
+            state=state, next_lab=_next_lab(visit, state), said=said, groups=groups(state),
+            progress=sentence(visit, state), bars=bars(visit, state), training=training_day(visit, state),
             certified=bool(certificates.of_course(session, course, state.login)),
             ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
             **door_card(visit, session, problem=problem, typed=typed),
@@ -79,25 +80,6 @@ def today_page(
 def _next_lab(visit: Visit, state: LearnerState) -> LabState | None:
     """The first lab that is handed out, not handed in, and still taken."""
     return next((lab for lab in state.labs if lab.step == "open" and not lab.deadline.judge(visit.now).refused), None)
-
-
-def progress(visit: Visit, state: LearnerState) -> str:
-    """One sentence: what is still to do until completion."""
-    outcome = state.outcome
-    if outcome in COMPLETING:
-        return visit.t(N_("You meet every requirement for completion."))
-    if outcome in ("dropout", "dismissed"):
-        return visit.t(N_("Your enrolment in this course has ended. Your institution can tell you more."))
-    if outcome == "out_of_reach":
-        return visit.t(N_("The attendance requirement can no longer be met. Talk to your institution."))
-    if outcome == "not_completed":
-        return visit.t(N_("The course is over and not every requirement is met."))
-    labs = sum(not requirement.met for requirement in state.decision.requirements if requirement.id.startswith("lab:"))
-    parts = [visit.tn("%(count)s more lab to pass", "%(count)s more labs to pass", labs)] if labs else []
-    if not state.attendance.passes:
-        left = state.attendance.absences_left
-        parts.append(visit.tn("at most %(count)s more absence", "at most %(count)s more absences", left))
-    return ", ".join(parts) or visit.t(N_("Completion is not decided yet."))
 
 
 @router.get("/learn/{course}/receipts/{submission}")

@@ -215,6 +215,8 @@ def test_learners_see_open_and_hand_in_an_assignment_with_several_notebooks(worl
 
     def server(request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/user/mina/")
+        if path == "/hub/api/users/mina":
+            return httpx.Response(200, json={"servers": {"": {"ready": True, "pending": None}}})
         asked.append(path)
         if path == "api/contents/squares":
             return httpx.Response(200, json={"content": [{"name": "one.ipynb", "size": 10}]})

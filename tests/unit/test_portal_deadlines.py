@@ -255,7 +255,7 @@ def test_handing_in_late_is_told_beforehand(teacher: World) -> None:
 def test_what_is_not_taken_is_told_beforehand_and_asks_no_server(
     teacher: World, change: dict[str, str], told: str
 ) -> None:
-    teacher.answer = server = Server(fetched=True)
+    teacher.answer = server = Server()
     post(teacher, **{**DUE, **change})
     teacher.submit()
     teacher.now = AT + timedelta(minutes=10, seconds=1)

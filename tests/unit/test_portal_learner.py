@@ -11,7 +11,7 @@ import httpx
 import pytest
 from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
 
-from grader.records import attend, enrolments
+from grader.records import attend, enrolments, exemptions
 from grader.records.db import writing
 from grader.records.models import CourseLab
 from grader.records.state import find_course
@@ -112,8 +112,8 @@ def test_progress_says_what_is_left(world: World) -> None:
     browser, english = world.browser("mina"), world.browser("mina", "en")
     for offset in (0, 1):
         world.attended("mina", FIRST + timedelta(days=offset))
-    assert "통과할 실습 2개 남음, 앞으로 결석 가능 1일" in browser.get(PREFIX + LEARN).text
-    assert "2 more labs to pass, at most 1 more absence<" in english.get(PREFIX + LEARN).text
+    assert "실습 2개, 앞으로 결석은 최대 1일까지" in browser.get(PREFIX + LEARN).text
+    assert "2 more labs, at most 1 more absence<" in english.get(PREFIX + LEARN).text
     assert "남은 훈련일로는 출석 요건을 채울 수 없습니다." in world.browser("jun").get(PREFIX + LEARN).text
     world.now += timedelta(days=2)
     for offset in (2, 3):
@@ -122,6 +122,70 @@ def test_progress_says_what_is_left(world: World) -> None:
         world.release(lab)
         world.grade(world.submit(lab=lab))
     assert "수료 요건을 모두 충족했습니다." in browser.get(PREFIX + LEARN).text
+
+
+def test_progress_names_what_waits_for_its_grade_and_shows_bars_with_their_numbers(world: World) -> None:
+    browser, english = world.browser("mina"), world.browser("mina", "en")
+    for offset in (0, 1):
+        world.attended("mina", FIRST + timedelta(days=offset))
+    world.release()
+    world.submit()
+    page = browser.get(PREFIX + LEARN).text
+    assert "실습 1개, 채점 대기 1개, 앞으로 결석은 최대 1일까지" in page
+    assert '<progress max="4" value="2" aria-label="인정된 훈련일: 2일 / 필요 4일">' in page
+    assert '<progress max="2" value="0" aria-label="통과한 필수 실습: 0개 / 전체 2개">' in page
+    assert "1 more lab, 1 lab waits for its grade, at most 1 more absence" in english.get(PREFIX + LEARN).text
+    world.now += timedelta(days=1)
+    assert "앞으로는 하루도 결석하면 안 됩니다" in browser.get(PREFIX + LEARN).text
+
+
+def test_today_says_where_when_and_which_day_it_is_or_when_the_next_one_is(world: World) -> None:
+    browser = world.browser("mina")
+    page = browser.get(PREFIX + LEARN).text
+    for told in ("301호", "09:00–18:00", "훈련 3일째 (전체 5일)"):
+        assert told in page
+    world.now = datetime(2026, 7, 5, 1, 0, tzinfo=UTC)
+    assert "다음 훈련일은 7월 6일 (월) 09:00–18:00입니다." in browser.get(PREFIX + LEARN).text
+
+
+def test_labs_stand_under_what_is_to_be_done_with_them(world: World) -> None:
+    browser = world.browser("mina")
+    world.release()
+    world.release("captions")
+    world.grade(world.submit(lab="captions"), 41)
+    page = browser.get(PREFIX + LEARN).text
+    assert page.index("할 실습") < page.index("인터뷰 1차 편집</h4>") < page.index("자막</h4>")
+    assert "통과 기준 미달" in page
+    assert "다시 제출" in page
+    world.grade(world.submit(lab="captions"), 90)
+    page = browser.get(PREFIX + LEARN).text
+    assert ">통과<" in page
+    assert "통과 기준 미달" not in page
+
+
+def test_the_allowance_is_shown_with_its_derivation_and_what_stands_against_it(world: World) -> None:
+    with writing(world.engine) as session:
+        find_course(session, COURSE).hours = 200
+    for offset in range(4):
+        world.attended("mina", FIRST + timedelta(days=offset))
+    browser, address = world.browser("mina"), f"{PREFIX}{LEARN}/allowance"
+    world.now += timedelta(days=2)
+    page = browser.get(address).text
+    assert "예상액입니다. 실제 지급 여부와 금액은 고용센터가 정합니다." in page
+    assert "4일 × 10,000원 = 40,000원, 한도 200,000원 → 예상액 40,000원" in page
+    assert "지급 제외 사유" not in page
+    with writing(world.engine) as session:
+        run = find_course(session, COURSE)
+        for login, reason in (("mina", "7월 설문"), ("jun", "남의 사유")):
+            exemptions.flag(
+                session, run, login, "survey_missing", unit=FIRST, cleared=False, reason=reason, actor="office",
+                now=world.now,
+            )  # fmt: skip
+    page = browser.get(address).text
+    assert page.count("단위기간 설문 미제출: 7월 설문") == 2, "as a flag, and as the reason for which nothing is paid"
+    assert "40,000원" not in page
+    assert "남의 사유" not in page
+    assert world.browser("teacher").get(address).status_code == 403
 
 
 @pytest.mark.parametrize("how", ["dropout", "dismissed", "early_employment"])

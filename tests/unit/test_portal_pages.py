@@ -42,6 +42,7 @@ WHO_MAY = [
     (f"{CLASS}/learners/mina", {"teacher", "both", "office"}),
     (f"{LEARN}/door", {"mina", "eve"}),
     (f"{LEARN}/attendance", {"mina", "eve"}),
+    (f"{LEARN}/allowance", {"mina", "eve"}),
     (f"{CLASS}/labs/rough-cut", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/run", {"teacher", "both"}),
     (f"{CLASS}/labs/rough-cut/desk", {"teacher", "both"}),
