@@ -15,16 +15,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grader.deadlines import Lateness, NotTaken
 from grader.feedback import Feedback
+from grader.handed_out import spec_of
 from grader.office_api import REFUSALS, add_office_routes
 from grader.own.marks import must_hide_nothing
 from grader.own.terms import BadTerms, OwnTerms
-from grader.records import anchors, deadlines, journal, queue, work
+from grader.records import anchors, deadlines, journal, queue, self_checks, work
 from grader.records.anchors import Anchor, BadAnchor
 from grader.records.attend import Refused
 from grader.records.blobs import BadUpload, BlobStore, Manifest, checked_path, manifest_of
@@ -56,6 +57,15 @@ STATUS: dict[type[UserError], int] = {
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class ToldCheck(BaseModel):
+    """What a learner's own process says of a self-check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    criterion: str = Field(max_length=60)
+    passed: bool
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,17 @@ def make_router(records: Records) -> APIRouter:
             run, now = find_course(session, course), records.now()
             deadlines.must_accept(session, run, lab, who.name, now)
             return work.submit(session, run, lab, manifest, learner=who.name, now=now).as_json()
+
+    @router.post("/courses/{course}/labs/{lab}/self-checks", status_code=204)
+    def tell_self_check(course: str, lab: str, told: ToldCheck, who: Who) -> None:
+        who.must_be_learner(course)
+        with reading(records.engine) as session:
+            release = work.released(session, course, lab)
+        spec = spec_of(records.blobs, release)
+        if spec is None or all(told.criterion != row.id for row in spec.criteria if row.check):
+            raise UnknownWork("그런 자가 점검 항목이 없습니다.", f"no self-check {told.criterion!r} in {lab[:60]!r}")
+        with writing(records.engine) as session:
+            self_checks.note(session, course, who.name, lab, told.criterion, passed=told.passed, now=records.now())
 
     @router.get("/courses/{course}/labs/{lab}/submissions")
     def list_submissions(course: str, lab: str, who: Who) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from grader.gradebook import forget_student
-from grader.records import looks, retention, sightings
+from grader.records import looks, retention, self_checks, sightings
 from grader.records.blobs import BlobStore
 from grader.records.db import open_database, reading, writing
 from grader.records.retention import Due
@@ -37,6 +37,7 @@ def carry_out(settings: Settings, found: Due, *, actor: str, now: datetime) -> I
     with writing(engine) as session:
         looks.forget(session, found.looks_before)
         sightings.forget(session, now)
+        self_checks.forget(session, now)
     for login in found.people:
         with reading(engine) as session:
             files = retention.files_of(session, login)

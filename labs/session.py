@@ -17,6 +17,7 @@ from labs.ai import ai_error_sentence, budget_sentence
 from labs.checks import CriterionResult, Finding, safe_path
 from labs.evidence import Evidence, load_evidence, write_text_safely
 from labs.spec import LabSpec, read_spec, run_visible
+from labs.telling import tell_self_check
 
 ANSWERS = "answers.json"
 
@@ -72,7 +73,9 @@ class LabSession:
                 f"{html.escape(told)} {after}</p>",
                 f"{title}: {told} {after}",
             )
-        return _result_html(title, run_visible(self.spec, criterion_id, self.folder), self.lang)
+        result = run_visible(self.spec, criterion_id, self.folder)
+        tell_self_check(self.spec.course, self.spec.lab, result)
+        return _result_html(title, result, self.lang)
 
     def checklist(self) -> Html:
         """List the deliverables, and which of them are there."""

@@ -241,6 +241,19 @@ class Sighting(Base):
     device: Mapped[str] = mapped_column(String(16), doc="a keyed hash of the browser's random id and the date")
 
 
+class SelfCheck(Base):
+    """What a learner's own process said last of a self-check. Kept for a month, never chained, decides nothing."""
+
+    __tablename__ = "self_check"
+    course_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    login: Mapped[str] = mapped_column(String(60), primary_key=True)
+    lab_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    criterion: Mapped[str] = mapped_column(String(60), primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(index=True)
+    tries: Mapped[int]
+    failed_in_a_row: Mapped[int]
+
+
 class RunSummary(Base):
     """What a course run adds to its programme's sums, and when it was counted. Derived: dropped, it is counted again."""
 

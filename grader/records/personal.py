@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from grader.records import certificates, looks, sightings, work
+from grader.records import certificates, looks, self_checks, sightings, work
 from grader.records.models import CourseRun, Enrolment, Event, Person, StaffRole
 from grader.records.state import learner_state
 from grader.records.work import Receipt
@@ -54,6 +54,17 @@ def about(session: Session, login: str, as_of: datetime, *, courses: Collection[
             }
             for seen in sightings.sightings_of(session, login)
             if courses is None or seen.course_id in courses
+        ],
+        "self_checks": [
+            {
+                "at": row.at.isoformat(),
+                "course": row.course_id,
+                "lab": row.lab_id,
+                "criterion": row.criterion,
+                "tries": row.tries,
+                "failed_in_a_row": row.failed_in_a_row,
+            }
+            for row in self_checks.of_person(session, login, courses)
         ],
     }
     mine = [event for event in events if event.subject == login]

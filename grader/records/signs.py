@@ -53,7 +53,7 @@ def signs_of(
     found = [*two_networks(seen), *shared_devices(seen), *many_wrong_codes(seen), *_elsewhere(session, run, marks, now)]
     if now >= day.ends and ai_users is not None:
         worked = {
-            *_workers(session, run, since, until),
+            *workers(session, run, since, until),
             *(s.login for s in seen if s.what == sightings.OPENED),
             *ai_users,
         }
@@ -127,7 +127,7 @@ def _stays(events: Iterable[Event], now: datetime) -> dict[str, list[Stay]]:
     return stays
 
 
-def _workers(session: Session, run: CourseRun, since: datetime, until: datetime) -> set[str]:
+def workers(session: Session, run: CourseRun, since: datetime, until: datetime) -> set[str]:
     """Who did something of their own accord that is an event, such as handing in."""
     query = select(Event.actor).where(
         Event.course_id == run.id, Event.at >= since, Event.at < until, Event.actor == Event.subject,

@@ -74,7 +74,7 @@ async def _csv(request: web.Request) -> web.StreamResponse:
 
 
 async def _spend(request: web.Request) -> web.Response:
-    """Give calls, tokens and won by course, learner, lab, day or model; a learner gets their own row."""
+    """Give calls, tokens and won by course, learner, lab, day, model or outcome; a learner gets their own row."""
     caller, gateway = await identify(request), request.app[GATEWAY]
     course, group = request.query.get("course"), request.query.get("group", "learner")
     sees_all = _sees_all(gateway, caller, course)
@@ -83,7 +83,8 @@ async def _spend(request: web.Request) -> web.Response:
     for known in get_args(Group):
         if known == group:
             since, until = _moment(gateway, request.query, "since"), _moment(gateway, request.query, "until")
-            rows = await gateway.ledger.spend(known, course, since, until)
+            one = {name: request.query.get(name) or None for name in ("lab", "outcome")}
+            rows = await gateway.ledger.spend(known, course, since, until, **one)
             seen = rows if sees_all else [row for row in rows if row["learner"] == caller.name]
             return web.json_response({"object": "list", "data": seen})
     groups = ", ".join(get_args(Group))

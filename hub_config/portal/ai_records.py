@@ -85,6 +85,7 @@ class Spend(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     cost_krw: int
+    first_at: AwareDatetime | None = None
     last_at: AwareDatetime | None
 
     @property

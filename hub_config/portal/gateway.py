@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from hub_config.portal.ai_records import Budget, Receipt, Receipts, Spend, Spends, Status, Switch
 
-Group = Literal["course", "learner", "lab", "day", "model"]
+Group = Literal["course", "learner", "lab", "day", "model", "outcome"]
 #: A page waits so long for the gateway, a file of all receipts longer.
 PAGE_SECONDS, FILE_SECONDS = 3, 60
 PAGE_RECEIPTS = 25
@@ -42,7 +42,7 @@ class Gateway:
         return None if lines is None else Counter({line.name: line.calls for line in lines})
 
     def spend(self, group: Group, token: str, **query: str) -> list[Spend] | None:
-        """What was used, by course, learner, lab, day or model; the dearest first, days newest first."""
+        """What was used, by course, learner, lab, day, model or outcome; the dearest first, days newest first."""
         found = self._read(Spends, "/spend", token, {"group": group, **query})
         try:
             lines = [Spend.model_validate({**line, "name": line.get(group)}) for line in found.data] if found else []

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from grader.attendance import Mark
+from grader.needs import Need, pressing
 from grader.records import attend
 from grader.records.door import today_of
-from grader.records.state import LearnerState, course_state
+from grader.records.state import LearnerState, course_state, find_course
+from hub_config.portal.needs import WORDS, ai_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_instructor
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+Shown = Literal["all", "help", "absent"]
+Sorted = Literal["need", "name"]
 
 
 @dataclass(frozen=True)
@@ -24,30 +29,53 @@ class Row:
     state: LearnerState
     today: Mark
     calls: int | None
+    needs: tuple[Need, ...]
 
     @property
     def events(self) -> int:
         return sum(len(verdict.events) for verdict in self.state.attendance.verdicts)
 
+    def is_shown(self, shown: Shown) -> bool:
+        """Whether a filter shows it: who is not here is found by name, everybody else with a need needs help."""
+        kinds = {need.kind for need in self.needs}
+        return shown == "all" or ("absent" in kinds if shown == "absent" else bool(kinds - {"absent"}))
+
 
 @router.get("/class/{course}")
-def roster(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
-    """The class at a glance: who is here, and where everybody stands."""
+def roster(
+    visit: SignedIn, course: str, show: Shown = "all", sort: Sorted = "need", done: str = ""
+) -> HTMLResponse:  # fmt: skip
+    """The class at a glance: who is here, who needs help, and where everybody stands."""
     as_instructor(visit, course)
+    with visit.records() as session:
+        visit.run = find_course(session, course)
+        _ = visit.zone
     gateway = visit.site.gateway
     calls = gateway.calls(course, visit.token)
     # A gateway that is away is waited for once.
     switch = None if calls is None else gateway.switch(course, visit.token)
+    ai = ai_today(visit, course) if calls is not None or not gateway.is_there else None
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
         day = today_of(session, state.run, visit.now)
         marks = attend.day_marks(session, state.run, day.date) if day else {}
+        needs = needs_of_class(visit, session, state, ai)
         rows = [
-            Row(learner, marks.get(learner.login, Mark()), None if calls is None else calls[learner.login])
-            for learner in state.learners
+            Row(one, marks.get(one.login, Mark()), None if calls is None else calls[one.login], needs[one.login])
+            for one in state.learners
         ]
         return visit.page(
-            "class.html", rows=rows, day=day, dues=state.deadlines, corrected=done == "corrected", at="roster", switch=switch,
+            "class.html", rows=_in_order([row for row in rows if row.is_shown(show)], sort), day=day, dues=state.deadlines,
+            counts={name: sum(row.is_shown(name) for row in rows) for name in ("all", "help", "absent")},
+            show=show, sort=sort, words=WORDS, corrected=done == "corrected", at="roster", switch=switch,
             ai_there=gateway.is_there,
         )  # fmt: skip
+
+
+def _in_order(rows: list[Row], by: Sorted) -> list[Row]:
+    """By need or by name; who has left stands last."""
+    by_name = sorted(rows, key=lambda row: (row.state.left is not None, row.state.name))
+    return (
+        by_name if by == "name" else sorted(by_name, key=lambda row: (row.state.left is not None, pressing(row.needs)))
+    )

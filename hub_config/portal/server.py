@@ -13,10 +13,10 @@ from typing import Literal
 from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from grader.deadlines import NotTaken, must_take
+from grader.handed_out import spec_of
 from grader.own.sources import MAX_BYTES
 from grader.records import work
 from grader.records.blobs import Manifest
@@ -28,7 +28,6 @@ from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import Posted, SignedIn, Visit, as_learner
 from labs.checks import CriterionResult
 from labs.manifest import Deliverable
-from labs.spec import FILE as SPEC_FILE
 from labs.spec import LabSpec, SpecCriterion
 from labs.texts import Text
 
@@ -97,7 +96,7 @@ def after_self_check(visit: SignedIn, course: str, lab: str) -> Response:
 
 def _self_check(visit: Visit, course: str, lab: str) -> HTMLResponse:
     as_learner(visit, course)
-    spec = spec_of(visit, release_of(visit, course, lab))
+    spec = spec_of(visit.site.blobs, release_of(visit, course, lab))
     try:
         found = visit.site.hub.self_check(visit.who.name, visit.token, lab)
     except ServerProblem as problem:
@@ -135,7 +134,7 @@ def hand_in_page(
 ) -> HTMLResponse:  # fmt: skip
     """The page before handing in: the checklist, and what a self-check found."""
     release = release_of(visit, course, lab)
-    spec = spec_of(visit, release)
+    spec = spec_of(visit.site.blobs, release)
     items = _items(visit, lab, _deliverables(release, spec))
     with visit.records() as session:
         standing = _standing(visit, session, course, lab)
@@ -216,15 +215,3 @@ def _deliverables(release: Event, spec: LabSpec | None) -> Sequence[Deliverable]
         Deliverable(path=name, kind="document", title=Text(ko="노트북", en="Notebook"), max_mb=limit)
         for name in notebooks_of(release)
     ]
-
-
-def spec_of(visit: Visit, release: Event) -> LabSpec | None:
-    """The handed-out description of the lab; none for an assignment that an instructor wrote without one."""
-    manifest = Manifest.model_validate(release.payload["manifest"])
-    entry = next((file for file in manifest.files if file.path == SPEC_FILE), None)
-    if entry is None:
-        return None
-    try:
-        return LabSpec.model_validate_json(visit.site.blobs.path(entry.sha256).read_bytes())
-    except (ValidationError, FileNotFoundError):
-        return None

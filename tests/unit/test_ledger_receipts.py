@@ -116,6 +116,7 @@ async def test_what_was_spent_by_whom_where_when_and_on_what(ledger: Ledger, clo
             "prompt_tokens": 3,
             "completion_tokens": 4,
             "cost_krw": 2,
+            "first_at": "2026-11-23T03:00:00.000+00:00",
             "last_at": later,
         },
         {
@@ -125,6 +126,7 @@ async def test_what_was_spent_by_whom_where_when_and_on_what(ledger: Ledger, clo
             "prompt_tokens": 3,
             "completion_tokens": 4,
             "cost_krw": 2,
+            "first_at": "2026-11-23T03:00:00.000+00:00",
             "last_at": "2026-11-23T03:00:00.000+00:00",
         },
     ]
@@ -138,6 +140,10 @@ async def test_what_was_spent_by_whom_where_when_and_on_what(ledger: Ledger, clo
         "day": {"2026-11-23": 2, "2026-11-24": 1},
         "model": {"lab-default": 2, "big": 1, "none-such": 0},
     }
+    outcomes = {row["outcome"]: (row["calls"], row["refused"]) for row in await ledger.spend("outcome", "video")}
+    assert outcomes == {"ok": (2, 0), "unknown_model": (0, 1)}
+    assert [row["learner"] for row in await ledger.spend("learner", "video", outcome="unknown_model")] == ["ann"]
+    assert [row["learner"] for row in await ledger.spend("learner", "video", lab="titles")] == ["bob"]
     assert [row["course"] for row in await ledger.spend("course", since=clock() - timedelta(hours=1))] == [
         "books",
         "video",

@@ -182,11 +182,13 @@ class Ledger:
         return await self._run(lambda: reads.receipt(self._store.db, id))
 
     async def spend(
-        self, group: Group, course: str | None = None, since: datetime | None = None, until: datetime | None = None
-    ) -> list[dict[str, Any]]:
-        """Give what was spent, by course, learner, lab, day or model."""
+        self, group: Group, course: str | None = None, since: datetime | None = None, until: datetime | None = None, *,
+        lab: str | None = None, outcome: str | None = None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Give what was spent, by course, learner, lab, day, model or outcome; of one lab or outcome where asked."""
         await self.flush()
-        return await self._run(lambda: reads.spend(self._store.db, group, course, since, until))
+        asked = {"course": course, "lab": lab, "outcome": outcome, "since": since, "until": until}
+        return await self._run(lambda: reads.spend(self._store.db, group, **asked))
 
     async def answered(self, course: str, lab: str, learner: str) -> list[dict[str, Any]]:
         """Give the calls that went well and whose answers are kept, oldest first."""

@@ -16,6 +16,7 @@ _CONDITIONS = {
     "course": "course = ?",
     "lab": "lab = ?",
     "learner": "learner = ?",
+    "outcome": "outcome = ?",
     "since": "at >= ?",
     "until": "at < ?",
     "before": "number < (SELECT number FROM receipts WHERE id = ?)",
@@ -50,15 +51,13 @@ def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> lis
     return _rows(db, sql, [*values, OK])
 
 
-def spend(
-    db: sqlite3.Connection, group: Group, course: str | None, since: datetime | None, until: datetime | None
-) -> list[Row]:
+def spend(db: sqlite3.Connection, group: Group, **asked: str | datetime | None) -> list[Row]:
     """Give the sums of calls, tokens and won; a call that was not let through counts as refused only."""
-    condition, values = _where(course=course, since=since, until=until)
+    condition, values = _where(**asked)
     sql = (
         f"SELECT {group}, sum(refused = 0 AND endpoint <> '-') AS calls, sum(refused) AS refused, "  # noqa: S608 -- a Group
         "coalesce(sum(prompt_tokens), 0) AS prompt_tokens, coalesce(sum(completion_tokens), 0) AS completion_tokens, "
-        f"sum(cost_krw) AS cost_krw, max(at) AS last_at FROM receipts{condition} GROUP BY +{group} ORDER BY 1"  # +: by the condition's index, not the group's
+        f"sum(cost_krw) AS cost_krw, min(at) AS first_at, max(at) AS last_at FROM receipts{condition} GROUP BY +{group} ORDER BY 1"  # +: by the condition's index, not the group's
     )
     return _rows(db, sql, values)
 

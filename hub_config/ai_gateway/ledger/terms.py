@@ -13,7 +13,7 @@ from hub_config.ai_gateway.config import Limit
 AccountName = Literal["learner", "lab", "course", "institution"]
 Unit = Literal["krw", "tokens"]
 Period = Literal["all", "day"]
-Group = Literal["course", "learner", "lab", "day", "model"]
+Group = Literal["course", "learner", "lab", "day", "model", "outcome"]
 OK, GATEWAY_DIED, MACHINE_DIED = "ok", "gateway_died", "machine_died"
 
 

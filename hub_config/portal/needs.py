@@ -1,0 +1,104 @@
+"""What is known of a class today, put together for grader.needs. The rule: a gateway that is away leaves a need out, never guesses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from sqlalchemy.orm import Session
+
+from grader.attendance import Mark
+from grader.handed_out import spec_of
+from grader.needs import FAILED_IN_A_ROW, Failing, Kind, Need, Today, needs_of
+from grader.records import attend, self_checks, sightings, work
+from grader.records.door import today_of
+from grader.records.models import SelfCheck
+from grader.records.signs import workers
+from grader.records.state import CourseState
+from hub_config.portal.i18n import N_
+from hub_config.portal.site import Visit
+from labs.texts import Text
+
+#: Each need in a word or two, with the sign of its badge.
+WORDS: dict[Kind, tuple[str, str]] = {
+    "dismissal": (N_("Dismissal warning"), "bad"),
+    "out_of_reach": (N_("Completion out of reach"), "bad"),
+    "budget_gone": (N_("AI budget gone"), "todo"),
+    "checks_failing": (N_("Self-check failing"), "todo"),
+    "no_activity": (N_("No activity"), "todo"),
+    "overdue": (N_("Overdue"), "todo"),
+    "absent": (N_("Not here"), "info"),
+}
+
+
+@dataclass(frozen=True)
+class AiToday:
+    """Who called AI since midnight, and when it refused somebody's newest call for the budget."""
+
+    users: frozenset[str] = frozenset()
+    refused: Mapping[str, datetime] | None = None
+
+
+def ai_today(visit: Visit, course: str) -> AiToday | None:
+    """Ask the gateway what the class did today; None where it does not answer. The page's course is known by now."""
+    gateway, since = visit.site.gateway, _midnight(visit).isoformat()
+    if not gateway.is_there:
+        return AiToday()
+    used = gateway.spend("learner", visit.token, course=course, since=since)
+    refused = (
+        gateway.spend("learner", visit.token, course=course, since=since, outcome="budget_exceeded") if used else []
+    )
+    answered = gateway.spend("learner", visit.token, course=course, since=since, outcome="ok") if refused else []
+    if used is None or refused is None or answered is None:
+        return None
+    last_ok = {line.name: line.last_at for line in answered if line.last_at}
+    newest = {line.name: line.last_at for line in refused if line.last_at}
+    gone = {name: at for name, at in newest.items() if name not in last_ok or last_ok[name] < at}
+    return AiToday(frozenset(line.name for line in used if line.calls), gone)
+
+
+def needs_of_class(
+    visit: Visit, session: Session, state: CourseState, ai: AiToday | None
+) -> dict[str, tuple[Need, ...]]:
+    """What each learner of the class needs, by login."""
+    run, now = state.run, visit.now.astimezone(visit.zone)
+    day, midnight = today_of(session, run, visit.now), _midnight(visit)
+    marks = attend.day_marks(session, run, day.date) if day else {}
+    until = midnight + timedelta(days=1)
+    worked = workers(session, run, midnight, until) | {
+        seen.login for seen in sightings.seen_since(session, run.id, midnight, until) if seen.what == sightings.OPENED
+    }
+    told = self_checks.of_course(session, run.id)
+    claims = {row.login for row in told if row.at >= midnight}
+    failing = _failing(visit, session, run.id, told)
+    found = {}
+    for learner in state.learners:
+        login = learner.login
+        at = ai.refused.get(login) if ai and ai.refused else None
+        found[login] = needs_of(learner, Today(
+            now, day, timedelta(minutes=state.rules.grace_minutes), marks.get(login, Mark()),
+            worked=None if ai is None else login in worked | ai.users,
+            budget_refused_at=at.astimezone(visit.zone) if at else None,
+            failing=tuple(failing[login]), says_it_checked=login in claims,
+        ))  # fmt: skip
+    return found
+
+
+def _failing(visit: Visit, session: Session, course: str, told: list[SelfCheck]) -> dict[str, list[Failing]]:
+    """What does not pass, with the criterion's title as it was handed out."""
+    rows = [row for row in told if row.failed_in_a_row >= FAILED_IN_A_ROW]
+    titles: dict[str, dict[str, Text]] = {}
+    for lab in {row.lab_id for row in rows}:
+        spec = spec_of(visit.site.blobs, work.released(session, course, lab))
+        titles[lab] = {criterion.id: criterion.title for criterion in spec.criteria} if spec else {}
+    found: dict[str, list[Failing]] = defaultdict(list)
+    for row in rows:
+        title = titles[row.lab_id].get(row.criterion) or Text(ko=row.criterion, en=row.criterion)
+        found[row.login].append(Failing(row.lab_id, title, row.failed_in_a_row, row.at.astimezone(visit.zone)))
+    return found
+
+
+def _midnight(visit: Visit) -> datetime:
+    return datetime.combine(visit.now.astimezone(visit.zone).date(), time(0), visit.zone)
