@@ -42,8 +42,15 @@ class DemoAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]
         if answer is None:
             return None
         name = answer if isinstance(answer, str) else answer["name"]
+        groups = self._groups(name)
+        return None if groups is None else {"name": name, "groups": groups}
+
+    async def refresh_user(self, user: Any, *_how: Any, **_more: Any) -> dict[str, Any]:
+        """Give the groups that the records give now: a role that ended ends here too, not at the next login."""
+        return {"name": user.name, "groups": self._groups(user.name) or []}
+
+    def _groups(self, name: str) -> list[str] | None:
         if self._engine is None:
             self._engine = open_database(self.records_database)
         with Session(self._engine) as session:
-            groups = groups_of(session, name)
-        return None if groups is None else {"name": name, "groups": groups}
+            return groups_of(session, name)

@@ -220,11 +220,44 @@ def register(file: Path, apply_: bool) -> None:
     engine.dispose()
     if apply_:
         say(
-            "등록했습니다. 새 실습은 다시 시작할 때 만들어 배포합니다.",
-            "Entered. New labs are built and handed out at the next start.",
+            "등록했습니다. 새 실습은 다시 시작할 때, 또는 `practicum prepare 과정`으로 지금 만들어 배포합니다.",
+            "Entered. New labs are built and handed out at the next start, or now by `practicum prepare COURSE`.",
         )
     else:
         say("등록하려면 --apply를 붙여 다시 실행하세요.", "To enter it, run it again with --apply.")
+
+
+@main.command(
+    help="과정의 실습을 만들어 배포합니다 / build a course run's labs and hand them out, while Practicum runs."
+)
+@click.argument("course")
+@click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
+def prepare(course: str, as_json: bool) -> None:
+    from grader.client import Refusal
+    from hub_config.courses import build_labs, course_labs, release_labs
+
+    settings = in_force()
+    total = len(course_labs(settings, course))
+    if not total:
+        raise UserError(f"{course}: 준비할 실습이 없는 과정입니다.", f"{course}: no course run with labs to prepare")
+
+    def tell(**told: object) -> None:
+        if as_json:
+            click.echo(json.dumps(told, ensure_ascii=False))
+
+    tell(total=total)
+    try:
+        build_labs(settings, lambda line: None if as_json else click.echo(f"  {line}"), course)
+        release_labs(settings, course)
+    except (UserError, Refusal) as error:
+        said = error.text.in_(language()) if isinstance(error, UserError) else str(error)
+        if not as_json:
+            raise click.ClickException(said) from error
+        tell(failed=total, message=said, finished=True)
+        sys.exit(1)
+    tell(graded=total, done=total, finished=True)
+    if not as_json:
+        say("배포했습니다.", "Handed out.")
 
 
 @main.command(

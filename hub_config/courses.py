@@ -25,8 +25,8 @@ class BuildFailed(UserError):
     """A lab that nbgrader would not build or hand out."""
 
 
-def course_labs(settings: Settings) -> list[tuple[str, Lang, str]]:
-    """Every lab of a pack in every course run: course, language, lab. What instructors wrote they hand out themselves."""
+def course_labs(settings: Settings, only: str | None = None) -> list[tuple[str, Lang, str]]:
+    """Every lab of a pack in every course run, or in one: course, language, lab. What instructors wrote they hand out themselves."""
     engine = open_database(settings.records_database)
     with reading(engine) as session:
         own = {
@@ -39,15 +39,15 @@ def course_labs(settings: Settings) -> list[tuple[str, Lang, str]]:
             (run.id, "en" if run.lang == "en" else "ko", row.lab_id)
             for run in runs
             for row in run.labs
-            if (run.id, row.lab_id) not in own
+            if (run.id, row.lab_id) not in own and only in (None, run.id)
         ]
     engine.dispose()
     return found
 
 
-def build_labs(settings: Settings, say: Callable[[str], None]) -> None:
-    """Build every lab that is not built, or whose source has changed."""
-    for course, lang, lab_id in course_labs(settings):
+def build_labs(settings: Settings, say: Callable[[str], None], only: str | None = None) -> None:
+    """Build every lab that is not built, or whose source has changed; of one course run where asked."""
+    for course, lang, lab_id in course_labs(settings, only):
         root, lab = settings.course_root(course), find_lab(lab_id)
         stamp = root / "built" / lab_id
         state = _state(lab)
@@ -61,10 +61,10 @@ def build_labs(settings: Settings, say: Callable[[str], None]) -> None:
         stamp.write_text(state, "utf-8")
 
 
-def release_labs(settings: Settings) -> None:
-    """Hand out every lab; one that is handed out unchanged stays as it is."""
+def release_labs(settings: Settings, only: str | None = None) -> None:
+    """Hand out every lab; one that is handed out unchanged stays as it is. Of one course run where asked."""
     become_grader(settings)
-    for course, _lang, lab_id in course_labs(settings):
+    for course, _lang, lab_id in course_labs(settings, only):
         _must(course_api(settings.course_root(course), course).release_assignment(lab_id), course, lab_id)
 
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy.orm import Session
 
-from grader.records import programmes
+from grader.records import journal, programmes, staff
 from grader.records.models import Base, Course, CourseLab, CourseRun, Institution, Person, Programme, Region, StaffRole
 from grader.rules import PlaceClass, Rules
 from labs.catalog import find_lab
@@ -18,6 +18,9 @@ from labs.manifest import Slug
 from labs.texts import Lang, Text, UserError
 
 Login = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,59}$")]
+
+#: A course run was made, or changed: all of it as it was entered.
+RUN_ENTERED = "run.entered"
 
 
 class BadRegister(UserError):
@@ -81,6 +84,8 @@ class RunEntry(_Entry):
     round: int | None = Field(default=None, ge=1)
     hours: int = Field(default=0, ge=0)
     labs: dict[Slug, Literal["required", "offered"]]
+    #: Pass marks that are other than the labs' own.
+    pass_percent: dict[Slug, Annotated[int, Field(ge=0, le=100)]] = {}
 
     @model_validator(mode="after")
     def _forwards(self) -> RunEntry:
@@ -118,7 +123,9 @@ def read_register(file: Path) -> Register:
         ) from None
 
 
-def enter(session: Session, register: Register, *, actor: str, now: datetime) -> list[str]:
+def enter(
+    session: Session, register: Register, *, actor: str, now: datetime, reason: str = "practicum register"
+) -> list[str]:
     """Write what the file says, and name each row that is new or changed; the caller commits."""
     done: list[str] = []
     for name, region in register.regions.items():
@@ -135,7 +142,11 @@ def enter(session: Session, register: Register, *, actor: str, now: datetime) ->
         done += _put(session, Course, name, title=course.title, institution_id=course.institution, ncs_code=course.ncs_code,
                      outside_id=course.outside_id, occupation=course.occupation, tuition_krw=course.tuition_krw)  # fmt: skip
     for name, run in register.runs.items():
-        done += _run(session, name, run)
+        changed = _run(session, name, run)
+        done += changed
+        if changed:
+            payload = {"run": run.model_dump(mode="json"), "reason": reason}
+            journal.append(session, RUN_ENTERED, actor=actor, course=name, payload=payload, at=now)
     for login, person in register.staff.items():
         done += _put(session, Person, login, name=person)
     for login, groups in register.roles.items():
@@ -143,6 +154,8 @@ def enter(session: Session, register: Register, *, actor: str, now: datetime) ->
         for group in groups:
             if session.get(StaffRole, (login, group)) is None:
                 session.add(StaffRole(login=login, group=group))
+                payload = {"role": "", "group": group, "institution": "", "reason": reason}
+                journal.append(session, staff.GIVEN, actor=actor, course="", subject=login, payload=payload, at=now)
                 done.append(f"+ role {login} {group}")
     return done
 
@@ -159,7 +172,7 @@ def _run(session: Session, name: str, run: RunEntry) -> list[str]:
         lab = find_lab(lab_id).lab
         done += _put(
             session, CourseLab, (name, lab_id), title=lab.title, position=position, required=kind == "required",
-            minutes=lab.minutes, pass_percent=lab.pass_percent,
+            minutes=lab.minutes, pass_percent=run.pass_percent.get(lab_id, lab.pass_percent),
         )  # fmt: skip
     return done
 

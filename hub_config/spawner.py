@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
-from traitlets import Dict, Unicode
+from traitlets import Callable, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 from hub_config.supervisor import descendants
@@ -36,7 +36,9 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
     jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
     fonts = Unicode(help="A folder of fonts that labs draw with.").tag(config=True)
-    course_languages = Dict(help="Each course's language.").tag(config=True)
+    course_languages = Callable(dict, help="Gives each course's language: runs are made while the Hub is up.").tag(
+        config=True
+    )
 
     def taught(self) -> list[str]:
         """The courses that this person grades."""
@@ -56,7 +58,8 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def language(self) -> str:
         """The language of this server's course; Korean without one."""
         courses = [course for course in (self.graded_course, *self.learned()) if course]
-        return next((self.course_languages[course] for course in courses if course in self.course_languages), "ko")
+        known: dict[str, str] = self.course_languages()
+        return next((known[course] for course in courses if course in known), "ko")
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in env.items() if name.startswith(PREFIXES)}

@@ -5,9 +5,9 @@ The rule: a change sets the whole timetable anew, as rows for today and as an ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +42,15 @@ class Closure:
     day: date
     reason: str
     made_up_on: date | None = None
+
+
+def weekly(
+    first: date, last: date, weekdays: Collection[int], starts: time, ends: time, closed: Sequence[Closure] = ()
+) -> list[Hours]:
+    """The days of a timetable by weekdays (0 is Monday) from the first date to the last, without the closed ones."""
+    without = {closure.day for closure in closed}
+    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [Hours(day, starts, ends) for day in dates if day.weekday() in weekdays and day not in without]
 
 
 def set_timetable(

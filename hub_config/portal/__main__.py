@@ -47,6 +47,7 @@ def portal_settings(settings: Settings) -> PortalSettings:
         feedback_command=(*command, "feedback", "--json"),
         similar_command=(*command, "similar", "--json"),
         release_command=(*command, "release", "--json"),
+        prepare_command=(*command, "prepare", "--json"),
     )
 
 

@@ -50,9 +50,11 @@ from hub_config.portal import (
     privacy,
     programme,
     reports,
+    run_make,
     server,
     signs,
     similar,
+    staff,
     verify,
 )
 from hub_config.portal.config import PortalSettings
@@ -91,6 +93,8 @@ ROUTERS = (
     imports.router,
     imports.uploads,
     differences.router,
+    run_make.router,
+    staff.router,
     office.router,
     certificates.router,
     certificate_mine.router,

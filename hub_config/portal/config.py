@@ -49,6 +49,9 @@ class PortalSettings(BaseModel):
     release_command: tuple[str, ...] = Field(
         min_length=1, description="run with the title and the terms, the course and the assignment at its end"
     )
+    prepare_command: tuple[str, ...] = Field(
+        min_length=1, description="builds and hands out a run's labs; run with the course at its end"
+    )
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)
 

@@ -14,7 +14,7 @@ from hub_config.portal.site import Visit
 
 #: Pages on which nobody's record stands, by their routes.
 NOBODYS = frozenset((
-    "office/{institution}", "office/{institution}/reports/runs", "office/{institution}/{course}/reports", "class/{course}/reports",
+    "office/{institution}", "office/{institution}/runs/new", "office/{institution}/{course}/labs", "office/{institution}/reports/runs", "office/{institution}/{course}/reports", "class/{course}/reports",
     "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
     "class/{course}/code", "class/{course}/code/live", "class/{course}/code/arrivals", "class/{course}/code/{slot}.svg",
     "class/{course}/assignments", "class/{course}/announcements", "class/{course}/ai/switch",
@@ -32,6 +32,7 @@ CALLED = (
     ("class/{course}/correct", N_("Correct attendance")),
     ("class/{course}/reports", N_("Reports")),
     ("class/{course}", N_("Class roster")),
+    ("office/{institution}/staff", N_("People and roles")),
     ("office/{institution}/journal", N_("Who looked at records")),
     ("office/{institution}/ai", N_("AI use of the institution")),
     ("office/{institution}/{course}/forecast", N_("Completion forecast")),

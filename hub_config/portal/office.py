@@ -23,6 +23,7 @@ from grader.records import (
     imports,
     official,
     retention,
+    staff,
     timetable,
     work,
 )
@@ -33,6 +34,7 @@ from hub_config.portal.deadlines import CHANGES
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_office
+from hub_config.register import RUN_ENTERED
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 KINDS = {
@@ -63,6 +65,9 @@ KINDS = {
     certificates.ISSUED: N_("Certificate issued"),
     certificates.REVOKED: N_("Certificate revoked"),
     certificates.SHARED: N_("Holder chose what is shown"),
+    RUN_ENTERED: N_("Course run entered"),
+    staff.GIVEN: N_("Role given"),
+    staff.ENDED: N_("Role ended"),
     **CHANGES,
 }
 

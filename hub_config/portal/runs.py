@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from grader.engine import causes
 
-Kind = Literal["grade", "feedback", "similar", "release"]
+Kind = Literal["grade", "feedback", "similar", "release", "prepare"]
 
 
 class Progress(BaseModel):
@@ -89,7 +89,9 @@ class RunBoard:
                 return None
             run = self._runs[course, lab] = Run(kind, now)
         threading.Thread(
-            target=self._follow, args=(run, [*command, course, lab], (course, lab), {**os.environ, **env}), daemon=True
+            target=self._follow,
+            args=(run, [*command, course, *([lab] if lab else [])], (course, lab), {**os.environ, **env}),
+            daemon=True,
         ).start()
         return run
 

@@ -121,7 +121,7 @@ class House:
             )
         return SandboxSpawner(
             **common, homes=str(self.data / "homes"), courses=str(self.data / "courses"), fonts=str(self.data / "none"),
-            jupyter_config=str(self.data / "run" / "jupyter"), course_languages={"course-a": "ko", "course-b": "en"},
+            jupyter_config=str(self.data / "run" / "jupyter"), course_languages=lambda: {"course-a": "ko", "course-b": "en"},
         )  # fmt: skip
 
     def log(self, login: str, server: str = "") -> Path:
