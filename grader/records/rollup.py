@@ -20,7 +20,7 @@ from grader.records.db import reading, writing
 from grader.records.models import CourseRun, RunSummary
 from grader.records.remembered import basis_of, newest
 from grader.records.state import course_state
-from grader.reports.counts import CheckPair, Counts, count
+from grader.reports.counts import VERSION, CheckPair, Counts, count
 
 #: A summary that is older is counted again; a page that finds some missing counts so long itself.
 FRESH = timedelta(minutes=10)
@@ -35,9 +35,15 @@ def count_now(session: Session, run: CourseRun, now: datetime, checks: Sequence[
 
 
 def summaries(session: Session, courses: Iterable[str]) -> dict[str, RunSummary]:
-    """The summaries that there are, by course run."""
+    """The summaries that there are, by course run; one of an older version is none."""
     wanted = set(courses)
-    return {row.course_id: row for row in session.scalars(select(RunSummary)) if row.course_id in wanted}
+    return {
+        row.course_id: row for row in session.scalars(select(RunSummary)) if row.course_id in wanted and _holds(row)
+    }
+
+
+def _holds(row: RunSummary) -> bool:
+    return row.counts.get("version") == VERSION
 
 
 def basis_mark(session: Session, run: CourseRun, now: datetime) -> str | None:
@@ -82,10 +88,11 @@ class RollUp:
         with reading(self.engine) as session:
             run, standing = session.get_one(CourseRun, course), session.get(RunSummary, course)
             mark = basis_mark(session, run, now)
-            if standing is not None and mark is not None and standing.counts.get("mark") == mark:
+            if standing is not None and _holds(standing) and mark is not None and standing.counts.get("mark") == mark:
                 counts = standing.counts
             else:
-                counts = {**count_now(session, run, now, self.checks()).model_dump(mode="json"), "mark": mark}
+                counted = count_now(session, run, now, self.checks()).model_dump(mode="json")
+                counts = {**counted, "mark": mark, "version": VERSION}
         with writing(self.engine) as session:
             return session.merge(RunSummary(course_id=course, at=now, counts=counts))
 
@@ -112,7 +119,7 @@ class RollUp:
 
 def counts_of(row: RunSummary) -> Counts:
     """The numbers of a summary."""
-    return Counts.model_validate({name: value for name, value in row.counts.items() if name != "mark"})
+    return Counts.model_validate({name: value for name, value in row.counts.items() if name not in ("mark", "version")})
 
 
 def oldest(rows: Iterable[RunSummary]) -> datetime | None:

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from grader.records.state import CourseState, LabState, LearnerState
 
+#: Grows with what is counted, so that a kept count of before is counted again.
+VERSION = 2
+Part = Literal["attending", "completed", "not_completed", "left"]
+Phase = Literal["before", "running", "over"]
 #: Where a learner stands; `attending` is everybody whose course is not over and who has not left.
-PARTS = ("attending", "completed", "not_completed", "left")
+PARTS: tuple[Part, ...] = ("attending", "completed", "not_completed", "left")
+PHASES: tuple[Phase, ...] = ("before", "running", "over")
 #: A check before and the same check after, by the ids of their labs.
 CheckPair = tuple[str, str]
 
 
 class Scores(BaseModel):
-    """One person's points before and after, each of its maximum; nobody's name."""
+    """One person's points before and after, each of its maximum, and where they stand; nobody's name."""
 
     model_config = ConfigDict(frozen=True)
 
+    part: Part
     before: float
     before_max: float
     after: float
@@ -31,9 +37,11 @@ class Scores(BaseModel):
 
 
 class Counts(BaseModel):
-    """A course run in numbers."""
+    """A course run in numbers; `held` days are those of each learner that are judged, `credited` those that count."""
 
     model_config = ConfigDict(frozen=True)
+
+    phase: Phase | None = None
 
     enrolled: int = 0
     attending: int = 0
@@ -41,26 +49,41 @@ class Counts(BaseModel):
     not_completed: int = 0
     left: int = 0
     hours_present: int = 0
+    held: int = 0
+    credited: int = 0
     scores: tuple[Scores, ...] = ()
 
     def plus(self, other: Self) -> Self:
         """Two together."""
-        sums = {name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields}
-        return self.model_copy(update=sums)
+        names = [name for name in type(self).model_fields if name != "phase"]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return self.model_copy(update={**sums, "phase": self.phase if self.phase == other.phase else None})
 
 
 def count(state: CourseState, as_of: datetime, checks: Sequence[CheckPair] = ()) -> Counts:
     """Count a course run as known at a moment."""
-    over = bool(state.days) and as_of >= state.days[-1].ends
-    stands = [_stands(learner, over=over) for learner in state.learners]
-    minutes = sum(verdict.minutes_present for learner in state.learners for verdict in learner.attendance.verdicts)
-    scores = [found for learner in state.learners if (found := _scores(learner, checks))]
+    phase = _phase(state, as_of)
+    stands = [_stands(learner, over=phase == "over") for learner in state.learners]
+    verdicts = [verdict for learner in state.learners for verdict in learner.attendance.verdicts]
+    scores = [
+        found for learner, part in zip(state.learners, stands, strict=True) if (found := _scores(learner, part, checks))
+    ]
     return Counts(
+        phase=phase,
         enrolled=len(stands),
-        hours_present=minutes // 60,
+        hours_present=sum(verdict.minutes_present for verdict in verdicts) // 60,
+        held=sum(verdict.status in ("attended", "absent", "excused") for verdict in verdicts),
+        credited=sum(learner.attendance.credited for learner in state.learners),
         scores=tuple(scores),
         **{part: stands.count(part) for part in PARTS},
     )
+
+
+def _phase(state: CourseState, as_of: datetime) -> Phase:
+    """Before the first training day, over after the last one; a run without days has not begun."""
+    if not state.days or as_of < state.days[0].starts:
+        return "before"
+    return "over" if as_of >= state.days[-1].ends else "running"
 
 
 def together(counts: Iterable[Counts]) -> Counts:
@@ -71,7 +94,7 @@ def together(counts: Iterable[Counts]) -> Counts:
     return found
 
 
-def _stands(learner: LearnerState, *, over: bool) -> str:
+def _stands(learner: LearnerState, *, over: bool) -> Part:
     """Early employment completes; a leaving that does not is one, whatever else stands."""
     if learner.outcome in ("completed", "early_employment"):
         return "completed"
@@ -80,7 +103,7 @@ def _stands(learner: LearnerState, *, over: bool) -> str:
     return "not_completed" if over or learner.frozen else "attending"
 
 
-def _scores(learner: LearnerState, checks: Sequence[CheckPair]) -> Scores | None:
+def _scores(learner: LearnerState, part: Part, checks: Sequence[CheckPair]) -> Scores | None:
     """One person's scores, so that scores count people: those of several checks are added up."""
     labs: dict[str, LabState] = {lab.lab.lab_id: lab for lab in learner.labs}
     both = [
@@ -91,6 +114,7 @@ def _scores(learner: LearnerState, checks: Sequence[CheckPair]) -> Scores | None
     if not both:
         return None
     return Scores(
+        part=part,
         before=sum(before[0] for before, _ in both),
         before_max=sum(before[1] for before, _ in both),
         after=sum(after[0] for _, after in both),

@@ -1,134 +1,126 @@
-"""A programme's sums by region and by occupation. The rule: counts of people only, no name, and no group under five.
-
-The two tables, and the counts of people with both scores, share their sums; what one hides, every other hides too.
-"""
+"""A programme's sums, of all of it or of a slice. The rule: counts of people only, no name, and what `cube.py` hides stays hidden."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from grader.effect import NO_CONTROL, PAIRED_SIZE
-from grader.reports.counts import PARTS, Counts, together
+from grader.reports.counts import PHASES, Phase
+from grader.reports.cube import Cube, Figures, Slice
 from grader.reports.gain import ONLY_BOTH, gain_table
-from grader.reports.suppress import SMALLEST, At, hidden_cells
+from grader.reports.suppress import SMALLEST
 from grader.reports.table import HIDDEN, Cell, Report, Table, columns
 from labs.texts import Text
 
+By = Literal["region", "occupation", "phase", "institution"]
 _COLUMNS = columns(
     ("구분", "Group", "text", 24), ("기관", "Institutions", "count", 8), ("과정", "Course runs", "count", 8),
-    ("등록", "Enrolled", "count", 8), ("훈련 중", "Attending", "count", 8), ("수료", "Completed", "count", 8),
-    ("미수료", "Not completed", "count", 8), ("중도 종료", "Left", "count", 8),
+    ("등록", "Enrolled", "count", 8), ("출석률", "Attendance", "percent", 8),
+    ("끝난 과정\n인원", "Learners of\nruns over", "count", 9), ("끝난 과정\n수료", "Completed\nof these", "count", 9),
+    ("끝난 과정\n수료율", "Completion", "percent", 9),
+    ("훈련 중", "Attending", "count", 8), ("수료", "Completed", "count", 8), ("미수료", "Not completed", "count", 8),
+    ("중도 종료", "Left", "count", 8),
 )  # fmt: skip
 TOTAL = Text(ko="합계", en="Total")
-_HEADS = {"region": Text(ko="지역별", en="By region"), "occupation": Text(ko="직종별", en="By occupation")}
+UNNAMED = Text(ko="기타", en="Other")
+PHASE_TEXT: dict[Phase, Text] = {
+    "before": Text(ko="시작 전", en="Not begun"), "running": Text(ko="진행 중", en="Running"), "over": Text(ko="끝남", en="Over"),
+}  # fmt: skip
+FIELDS: dict[By, Text] = {
+    "region": Text(ko="지역", en="Region"), "occupation": Text(ko="직종", en="Occupation"),
+    "phase": Text(ko="진행", en="Phase"), "institution": Text(ko="기관", en="Institution"),
+}  # fmt: skip
+_HEADS: dict[By, Text] = {
+    "region": Text(ko="지역별", en="By region"), "occupation": Text(ko="직종별", en="By occupation"),
+    "phase": Text(ko="진행별", en="By phase"), "institution": Text(ko="기관별", en="By institution"),
+}  # fmt: skip
+NOTES = (
+    Text(ko=f"{SMALLEST}명 미만인 집단과, 더하고 빼서 그 수를 알 수 있게 하는 칸은 비공개입니다. 조건을 바꾸어도 같은 기준으로 가립니다.",
+         en=f"Groups under {SMALLEST} are hidden, and so are cells from which they could be worked out; every filter hides the same."),
+    Text(ko="수료율은 끝난 과정의 훈련생 가운데 수료한 사람의 비율입니다. 출석률은 지금까지 판정된 훈련일 가운데 인정된 날의 비율이고, 지각·조퇴·외출을 환산한 것입니다. 둘 다 올림하지 않습니다.",
+         en="Completion is the share of those whose course run is over. Attendance is the share of judged training days that are credited, "
+            "with late arrivals, early leaves and outings counted as the rules say. Neither is rounded up."),
+    Text(ko="훈련 중: 과정이 끝나지 않았고 중도에 나가지 않은 사람. 조기취업으로 수료한 사람은 수료에 듭니다.",
+         en="Attending: whose course is not over and who has not left. Completion by early employment counts as completed."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Member:
-    """A course run of the programme, by its groups."""
+class Names:
+    """What regions, occupations and institutions are called, by their ids."""
 
-    institution: str
-    region: Text
-    occupation: Text
-    counts: Counts
+    regions: Mapping[str, Text]
+    occupations: Mapping[str, Text]
+    institutions: Mapping[str, Text]
 
-
-@dataclass(frozen=True)
-class _Group:
-    title: Text
-    institutions: int
-    runs: int
-    counts: Counts
+    def of(self, by: By, value: str) -> Text:
+        """The name of a value of a field."""
+        if by == "phase":
+            return next((text for phase, text in PHASE_TEXT.items() if phase == value), UNNAMED)
+        known = {"region": self.regions, "occupation": self.occupations, "institution": self.institutions}[by]
+        return known.get(value, UNNAMED)
 
 
-def programme_sums(
-    title: Text, members: Sequence[Member], as_of: datetime | None, zone: ZoneInfo, waiting: int = 0
+def programme_report(
+    title: Text, cube: Cube, asked: Slice, names: Names, as_of: datetime | None, zone: ZoneInfo
 ) -> Report:
-    """The programme's report; `as_of` is the moment of its oldest part, `waiting` the runs not counted yet."""
-    groups = {by: _groups(members, by) for by in ("region", "occupation")}
-    hidden = _hidden({by: [group.counts for group in found] for by, found in groups.items()})
-    counted = tuple(_table(_HEADS[by], found, hidden[by, "parts"]) for by, found in groups.items())
-    gained = tuple(_gained(_HEADS[by], found, hidden[by, "scores"]) for by, found in groups.items())
+    """The report of a slice; `as_of` is the moment of its oldest part."""
     known = f"{as_of.astimezone(zone):%Y-%m-%d %H:%M}" if as_of else None
+    chosen = tuple((FIELDS[by], names.of(by, value)) for by in FIELDS if (value := getattr(asked, by)) is not None)
+    counted = tuple(_table(cube, asked, names, by) for by in _shown(asked))
+    gained = tuple(_gained(cube, asked, names, by) for by in ("region", "occupation") if getattr(asked, by) is None)
     return Report(
         title=Text(ko=f"{title.ko} 현황", en=f"{title.en}: where it stands"),
-        facts=((Text(ko="사업", en="Programme"), title), (Text(ko="과정", en="Course runs"), len(members)),
-               (Text(ko="기준 시각(가장 오래된 집계)", en="As of (the oldest count)"), known),
-               *(((Text(ko="집계 중인 과정", en="Course runs being counted"), waiting),) if waiting else ())),
-        tables=(*counted, *gained),
-        notes=(
-            Text(ko=f"{SMALLEST}명 미만인 집단과, 그 수를 뺄셈으로 알 수 있게 하는 칸은 비공개입니다.",
-                 en=f"Groups under {SMALLEST} are hidden, and so are cells from which they could be worked out."),
-            Text(ko="훈련 중: 과정이 끝나지 않았고 중도에 나가지 않은 사람. 조기취업으로 수료한 사람은 수료에 듭니다.",
-                 en="Attending: whose course is not over and who has not left. Completion by early employment counts as completed."),
-            ONLY_BOTH, NO_CONTROL, PAIRED_SIZE,
-        ),
-        name="programme", landscape=True,
+        facts=((Text(ko="사업", en="Programme"), title), *chosen,
+               (Text(ko="기준 시각(가장 오래된 집계)", en="As of (the oldest count)"), known)),
+        tables=(*counted, *(gained or (_gained(cube, asked, names, "region"),))),
+        notes=(*NOTES, ONLY_BOTH, NO_CONTROL, PAIRED_SIZE), name="programme", landscape=True,
     )  # fmt: skip
 
 
-def _groups(members: Sequence[Member], by: str) -> list[_Group]:
-    found: dict[Text, list[Member]] = {}
-    for member in members:
-        found.setdefault(getattr(member, by), []).append(member)
-    named = sorted(found.items(), key=lambda pair: pair[0].ko)
-    return [_group(title, of_group) for title, of_group in (*named, (TOTAL, list(members)))]
+def parts_of(cube: Cube, asked: Slice, names: Names, by: By) -> list[tuple[str, Text, Slice]]:
+    """The parts of a slice by a field, with a course run in each: the value, its name, and the slice."""
+    order = {phase: at for at, phase in enumerate(PHASES)}
+    runs = [m for m in cube.members if asked.holds(m) and asked.phase in (None, m.counts.phase)]
+    values = {m.counts.phase or "before" if by == "phase" else getattr(m, by) for m in runs}
+    named = [(value, names.of(by, value)) for value in values]
+    named.sort(key=lambda pair: (order.get(pair[0], 0), pair[1].ko, pair[0]))
+    return [(value, text, replace(asked, **{by: value})) for value, text in named]
 
 
-def _group(title: Text, members: list[Member]) -> _Group:
-    return _Group(
-        title, len({member.institution for member in members}), len(members), together(m.counts for m in members)
-    )
+def cells_of(found: Figures) -> tuple[Cell, ...]:
+    """The figures in the columns' order; what is hidden says so."""
+    hidden = HIDDEN if found.enrolled is None else None
+    counts = (found.over, found.over_completed)
+    return (
+        found.institutions, found.runs, _told(found.enrolled), hidden or found.attendance_percent, *map(_told, counts),
+        HIDDEN if found.over is None else found.completion_percent,
+        *map(_told, (found.attending, found.completed, found.not_completed, found.left)),
+    )  # fmt: skip
 
 
-def _hidden(counts: Mapping[str, Sequence[Counts]]) -> dict[tuple[str, str], frozenset[At]]:
-    """The hidden cells of each table, by its groups and what it counts, until none hides what another shows."""
-    grids = {}
-    for by, found in counts.items():
-        grids[by, "parts"] = [[c.enrolled, *(getattr(c, part) for part in PARTS)] for c in found]
-        grids[by, "scores"] = [[c.enrolled, len(c.scores), c.enrolled - len(c.scores)] for c in found]
-    hidden = {key: hidden_cells(grid) for key, grid in grids.items()}
-    while True:
-        wanted = {key: hidden[key] | _shared(key, hidden, grids) for key in grids}
-        if wanted == hidden:
-            return hidden
-        hidden = {key: hidden_cells(grid, wanted[key]) for key, grid in grids.items()}
+def _told(value: int | None) -> Cell:
+    return HIDDEN if value is None else value
 
 
-def _shared(
-    key: tuple[str, str],
-    hidden: Mapping[tuple[str, str], frozenset[At]],
-    grids: Mapping[tuple[str, str], list[list[int]]],
-) -> set[At]:
-    """Cells that other tables hide and that stand in this one: the enrolled of a group, and the sums of the last row."""
-    by, what = key
-    found: set[At] = set()
-    for (other_by, other_what), cells in hidden.items():
-        last, other_last = len(grids[key]) - 1, len(grids[other_by, other_what]) - 1
-        for row, column in cells:
-            if other_by == by and column == 0:
-                found.add((row, 0))
-            if row == other_last and (column == 0 or other_what == what):
-                found.add((last, column))
-    return found
+def _shown(asked: Slice) -> Sequence[By]:
+    """The tables of a slice: one for each field left open; institutions only where they are few."""
+    few = asked.region is not None or asked.institution is not None
+    wanted: tuple[By, ...] = ("region", "occupation", "phase", *(("institution",) if few else ()))
+    return [by for by in wanted if getattr(asked, by) is None] or ["region"]
 
 
-def _table(title: Text, groups: Sequence[_Group], hidden: frozenset[At]) -> Table:
-    rows = [_row(number, group, hidden) for number, group in enumerate(groups)]
-    return Table(_COLUMNS, tuple(rows[:-1]), rows[-1], title)
+def _table(cube: Cube, asked: Slice, names: Names, by: By) -> Table:
+    rows = [(text, *cells_of(cube.figures(part))) for _, text, part in parts_of(cube, asked, names, by)]
+    return Table(_COLUMNS, tuple(rows), (TOTAL, *cells_of(cube.figures(asked))), _HEADS[by])
 
 
-def _row(number: int, group: _Group, hidden: frozenset[At]) -> tuple[Cell, ...]:
-    told = [group.counts.enrolled, *(getattr(group.counts, part) for part in PARTS)]
-    shown: list[Cell] = [HIDDEN if (number, column) in hidden else value for column, value in enumerate(told)]
-    return group.title, group.institutions, group.runs, *shown
-
-
-def _gained(title: Text, groups: Sequence[_Group], hidden: frozenset[At]) -> Table:
-    shown = [(group.title, None if (at, 1) in hidden else group.counts.scores) for at, group in enumerate(groups)]
-    return gain_table(
-        Text(ko=f"{title.ko} 사전·사후 비교", en=f"Before and after, {title.en[0].lower()}{title.en[1:]}"), shown
-    )
+def _gained(cube: Cube, asked: Slice, names: Names, by: By) -> Table:
+    groups = [(text, cube.figures(part).scores) for _, text, part in parts_of(cube, asked, names, by)]
+    head = _HEADS[by]
+    title = Text(ko=f"{head.ko} 사전·사후 비교", en=f"Before and after, {head.en[0].lower()}{head.en[1:]}")
+    return gain_table(title, [*groups, (TOTAL, cube.figures(asked).scores)])

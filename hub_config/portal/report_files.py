@@ -16,8 +16,8 @@ from labs.texts import UserError
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def answer(visit: Visit, report: Report, file: str, **page: Any) -> Response:
-    """The report as it was asked for; '' is the page, which gets `page` besides."""
+def answer(visit: Visit, report: Report, file: str, template: str = "report.html", **page: Any) -> Response:
+    """The report as it was asked for; '' is the page (report.html, or one that extends it), which gets `page` besides."""
     lang = visit.words.lang
     if file == "csv":
         return _download(report, "csv", "text/csv; charset=utf-8", csv_of(report, lang))
@@ -28,7 +28,7 @@ def answer(visit: Visit, report: Report, file: str, **page: Any) -> Response:
     if file:
         raise UserError("파일 형식은 csv 또는 xlsx입니다.", "a file is csv or xlsx")
     return visit.page(
-        "report.html", report=report, numbers=NUMBERS, shown=lambda cell, kind: shown(cell, kind, lang),
+        template, report=report, numbers=NUMBERS, shown=lambda cell, kind: shown(cell, kind, lang),
         row_head=row_head, heading=lambda column: heading(column, lang), as_file=lambda ending: _with_file(visit, ending), **page,
     )  # fmt: skip
 

@@ -253,6 +253,7 @@ def test_counts_add_up_to_the_enrolled_however_people_leave(room: Class, engine:
         0,
     )
     assert [(score.before, score.after_max) for score in counted.scores] == [(72.5, 100)]
+    assert (counted.phase, counted.held, counted.credited) == ("over", 8, 8)
     both = together([counted, Counts(enrolled=3, attending=3)])
     assert (both.enrolled, both.attending, len(both.scores)) == (5, 3, 1)
     line = Line(Text(ko="가", en="A"), 1, DAYS[0], DAYS[-1], counted)
@@ -279,7 +280,7 @@ def test_scores_count_people_not_checks_and_nothing_is_taken_off_for_being_late(
     state = replace(state, learners=(replace(ann, labs=(late, ann.labs[1])),))
     counted = count(state, AFTER, [("rough-cut", "book-proposal"), ("book-proposal", "rough-cut")])
     assert [score.model_dump() for score in counted.scores] == [
-        {"before": 92.5, "before_max": 150, "after": 92.5, "after_max": 150}
+        {"part": "completed", "before": 92.5, "before_max": 150, "after": 92.5, "after_max": 150}
     ]
     one = count(state, AFTER, [("rough-cut", "book-proposal")]).scores
     assert [(score.before, score.after, score.after_max) for score in one] == [(72.5, 20, 50)]
