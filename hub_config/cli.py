@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from grader.engine.causes import CAUSES, known
 from grader.engine.progress import Progress, Summary
-from hub_config import cli_backup, cli_journal
+from hub_config import cli_backup, cli_journal, cli_lab
 from hub_config.console import Catching, in_force, language, say
 from hub_config.settings import Settings, load_settings
 from labs.texts import UserError
@@ -32,6 +32,7 @@ def main() -> None:
 
 main.add_command(cli_journal.journal)
 main.add_command(cli_backup.backup)
+main.add_command(cli_lab.lab)
 
 
 @main.command(help="모두 시작합니다 / start everything. Ctrl-C: 모두 멈춤 / stop everything.")

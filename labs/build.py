@@ -33,7 +33,7 @@ def build_lab(lab: LabFolder, course: str, lang: Lang, out: Path) -> None:
     """
     if out.exists():
         shutil.rmtree(out)
-    shutil.copytree(lab.folder / "learner", out, ignore=_other_language(lang))
+    shutil.copytree(lab.folder / "learner", out, ignore=other_language(lang))
     if lab.lab.material:
         render: Any = load_check(lab.lab.material)
         render(lab.folder, out, lang)
@@ -73,7 +73,7 @@ def _must_be_unique(lab: LabFolder, notebook: NotebookNode) -> None:
         raise ManifestError(f"{lab.folder.name}/lab.md: ':solution:' used twice: {', '.join(doubled)}")
 
 
-def _other_language(lang: Lang) -> Any:
+def other_language(lang: Lang) -> Any:
     """Leave out files that carry the other language in their name: brief.en.md in a Korean course."""
     endings = tuple(f".{other}." for other in LANGUAGES if other != lang)
     return lambda _folder, names: [name for name in names if any(ending in name for ending in endings)]

@@ -75,6 +75,16 @@ def _must_be_parallel(labs: Iterable[LabFolder]) -> None:
             raise ManifestError(f"measures: {check}: criteria and points of {names} must be the same")
 
 
+#: Packs that this process works on beside the installed ones, or in the place of one.
+_at_work: dict[str, Path] = {}
+
+
+def work_on(name: str, folder: Path) -> None:
+    """Take a pack's folder as installed in this process, so that an author can try a pack before installing it."""
+    _at_work[name] = folder.resolve()
+    forget()
+
+
 @cache
 def pack_folders() -> dict[str, Path]:
     """The folder of every installed pack, by name, whether its manifests can be read or not."""
@@ -83,7 +93,7 @@ def pack_folders() -> dict[str, Path]:
         spec = find_spec(point.value)
         if spec is not None and spec.submodule_search_locations:
             found[point.name] = Path(spec.submodule_search_locations[0])
-    return found
+    return {**found, **_at_work}
 
 
 @cache

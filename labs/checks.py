@@ -26,6 +26,9 @@ from labs.texts import Text
 MAX_FINDINGS = 20
 #: The broadest picture a finding may carry, in characters of base64.
 MAX_PICTURE = 400_000
+#: What a learner is told where a check raised.
+BROKE = Text(ko="이 항목을 확인하는 중에 오류가 났습니다. 파일이 손상되었을 수 있습니다.",
+             en="This criterion could not be checked; a file may be damaged.")  # fmt: skip
 
 
 class Finding(BaseModel):
@@ -162,10 +165,7 @@ def run_check(reference: str, folder: Path, params: dict[str, Any]) -> CheckResu
     except Exception as error:  # a hostile file may break any decoder: fail closed, and say so
         print(f"check {reference} broke: {type(error).__name__}: {error}", file=sys.stderr)
         return failed(
-            Text(
-                ko="이 항목을 확인하는 중에 오류가 났습니다. 파일이 손상되었을 수 있습니다.",
-                en="This criterion could not be checked; a file may be damaged.",
-            ),
+            BROKE,
             Text(
                 ko="파일을 다시 만들어 제출하고, 계속되면 강사에게 알리세요.",
                 en="Make the files again and hand in; tell your instructor if it goes on.",

@@ -147,6 +147,9 @@ class Review(Data):
     """A person's judgement, by levels from the best down."""
 
     levels: tuple[Level, ...] = Field(min_length=2)
+    looks_at: tuple[InsidePath, ...] = Field(
+        default=(), description="the deliverables that it judges, where no check looks at them"
+    )
 
     @model_validator(mode="after")
     def _descending(self) -> Self:
@@ -203,6 +206,10 @@ class Lab(Data):
     material: CheckRef | None = Field(
         default=None, description="module:function(lab_folder, out, lang) that renders material"
     )
+    references: CheckRef | None = Field(
+        default=None,
+        description="module:function(lab_folder, name, material, out, lang) that builds a reference submission",
+    )
     deliverables: tuple[Deliverable, ...] = Field(min_length=1)
     ai: AiPolicy = AiPolicy()
     due: Due = Due()
@@ -217,6 +224,16 @@ class Lab(Data):
         doubled = sorted({i for i in ids if ids.count(i) > 1})
         if doubled:
             raise ValueError(f"criterion id used twice: {', '.join(doubled)}")
+        return self
+
+    @model_validator(mode="after")
+    def _looked_at(self) -> Self:
+        named = {deliverable.path for deliverable in self.deliverables}
+        for criterion in self.criteria:
+            if criterion.review and (foreign := sorted(set(criterion.review.looks_at) - named)):
+                raise ValueError(
+                    f"review.looks_at of {criterion.id} names what is no deliverable: {', '.join(foreign)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from labs.evidence import Decision, Item, save_evidence
 from labs.manifest import Data, load
+from labs.recipes import read_recipe, write_files, write_judgement
 from publishing import disclosure
 from publishing.brief import read_brief
 from publishing.drafting import read_draft
@@ -85,3 +86,19 @@ def _write_facts(out: Path, text: str, lines: tuple[str, ...], quote: str | None
 def _item(part: str, ai: str, final: str, reason: str, recording: dict[str, Any]) -> Item:
     decision: Decision = "accepted" if ai == final else "edited"
     return Item(id=part, ai=ai, final=final, decision=decision, reason=reason, model=recording["model"])
+
+
+def build_reference(lab_folder: Path, name: str, _material: Path, out: Path, lang: str) -> None:
+    """Make a reference submission of the proposal lab, as its lab.yaml asks for."""
+    build(lab_folder / "reference" / f"{name}.yaml", lab_folder, out, lang)
+
+
+def build_check(lab_folder: Path, name: str, _material: Path, out: Path, lang: str) -> None:
+    """Make a reference submission of a skills check: the cover text with the recipe's changes, and the judgement."""
+    made = read_recipe(lab_folder, name)
+    write_judgement(made, out)
+    sentences = json.loads((lab_folder / "learner" / f"blurb.{lang}.json").read_text("utf-8"))
+    said = {f"S{number}": text for number, text in enumerate(sentences, 1)}
+    said |= {number: text[lang] if text else "" for number, text in made.changes.items()}
+    (out / "blurb.md").write_text(" ".join(filter(None, said.values())), "utf-8")
+    write_files(made, out, lang)

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field
 
 from labs.evidence import save_evidence
+from labs.recipes import read_recipe, write_files, write_judgement
 from labs.texts import Lang
 from uiux_design import disclosure
 from uiux_design.draft import from_answers
@@ -121,3 +122,25 @@ def _write_evidence(recipe: Recipe, lab_folder: Path, out: Path, lang: Lang, pag
         else:
             verdicts[element.id] = Verdict(rejected=True, reason=reason)
     save_evidence(out, evidence_items(draft, verdicts, model, {}))
+
+
+def build_reference(lab_folder: Path, name: str, _material: Path, out: Path, lang: Lang) -> None:
+    """Make a reference submission of the wireframe lab, as its lab.yaml asks for."""
+    build(name, lab_folder, out, lang)
+
+
+def build_check(lab_folder: Path, name: str, _material: Path, out: Path, lang: Lang) -> None:
+    """Make a reference submission of a skills check: the draft with the recipe's changes, and the judgement."""
+    made = read_recipe(lab_folder, name)
+    write_judgement(made, out)
+    page = json.loads((lab_folder / "learner" / f"draft.{lang}.json").read_text("utf-8"))
+    elements = {one["id"]: one for one in page["elements"]}
+    for element, fields in made.changes.items():
+        if fields is None:
+            del elements[element]
+        else:
+            elements[element] |= _in(fields, lang)
+    order = [*made.order, *elements]
+    page["elements"] = sorted(elements.values(), key=lambda one: order.index(one["id"]))
+    (out / FILE).write_text(json.dumps(page, ensure_ascii=False), "utf-8")
+    write_files(made, out, lang)
