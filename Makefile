@@ -6,7 +6,7 @@ RUN := .venv/bin
 WORKERS ?= auto
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 
-.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records clean
+.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -82,6 +82,10 @@ bench-checkin: install .venv/.installed-test
 # The pilot at full size, and ten times its learners; writes var/bench/records.json.
 bench-records: install .venv/.installed-test
 	@$(RUN)/python tests/bench/records.py
+
+# Beside JupyterHub's own spawner; writes var/bench/spawn.json.
+bench-spawn: install .venv/.installed-test node_modules/.installed
+	@$(RUN)/python tests/bench/spawn.py
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -10,6 +10,7 @@ from hub_config import assets
 from hub_config.models.catalogue import catalogue
 from hub_config.models.choice import wanted
 from hub_config.models.files import is_there
+from hub_config.quick.join import why_not
 from hub_config.settings import Settings
 from labs.catalog import broken_packs, packs
 from labs.texts import Text, UserError
@@ -24,7 +25,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at every part."""
-    return [_sandbox(), _assets(), _packs(), _model(settings), _disk(settings)]
+    return [_sandbox(), *_quick(settings), _assets(), _packs(), _model(settings), _disk(settings)]
 
 
 def _sandbox() -> Finding:
@@ -36,6 +37,19 @@ def _sandbox() -> Finding:
         False,
         Text(ko=f"격리 환경이 없어 실습 서버와 채점을 거절합니다: {why}", en=f"servers and grading are refused: {why}"),
     )
+
+
+def _quick(settings: Settings) -> list[Finding]:
+    if settings.spawner != "quick":
+        return []
+    why = why_not()
+    if why is None:
+        return [Finding("servers", True, Text(ko="실습 서버가 바로 시작됩니다.", en="servers start quickly"))]
+    said = Text(
+        ko=f"실습 서버가 느리게 시작됩니다(격리는 같습니다): {why}",
+        en=f"servers start slowly, as isolated as ever: {why}",
+    )
+    return [Finding("servers", False, said)]
 
 
 def _assets() -> Finding:

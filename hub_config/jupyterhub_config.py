@@ -1,13 +1,12 @@
 """The Hub's configuration: a list of parts. What each part is stands in its module."""
 
 import os
-import sys
 
 from hub_config import assets, jupyterlab
 from hub_config.auth import DEMO_NOTICE, DemoAuthenticator
-from hub_config.hub import course_languages, roles, services
+from hub_config.hub import roles, services
 from hub_config.settings import load_settings
-from hub_config.spawner import SandboxSpawner
+from hub_config.spawners import configure_spawner
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 settings = load_settings()
@@ -44,14 +43,8 @@ c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 # Who asks for a server is answered at once, and looks again.
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
 jupyterlab.write_configurations(settings.data / "run" / "jupyter")
-c.JupyterHub.spawner_class = SandboxSpawner
-c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
+configure_spawner(c, settings)
 c.JupyterHub.allow_named_servers = True  # an instructor's: one for each course
 c.Spawner.default_url = "/lab"
 c.Spawner.environment = {"PRACTICUM_GATEWAY_URL": settings.gateway_url, "PRACTICUM_RECORDS_URL": settings.records_url,
                          "PRACTICUM_FONTS": str(assets.fonts())}  # fmt: skip
-c.SandboxSpawner.homes = str(settings.data / "homes")
-c.SandboxSpawner.courses = str(settings.data / "courses")
-c.SandboxSpawner.jupyter_config = str(settings.data / "run" / "jupyter")
-c.SandboxSpawner.fonts = str(assets.fonts())
-c.SandboxSpawner.course_languages = lambda: course_languages(settings)

@@ -53,6 +53,7 @@ def _write(folder: Path, *, instructor: bool, lang: str) -> None:
         },
         # Sockets in the server's own folder instead of loopback ports that a neighbour could knock at.
         "KernelManager": {"transport": "ipc"},
+        "KernelProvisionerFactory": {"default_provisioner_name": "practicum"},
         "LabApp": {"extension_manager": "readonly", "news_url": None},
     }
     (lab / "page_config.json").write_text(json.dumps({"disabledExtensions": off}, indent=1), "utf-8")

@@ -21,7 +21,10 @@ from hub_config.supervisor import Service
 def all_services(settings: Settings) -> list[Service]:
     """The services in the order of their start; the Hub waits for the portal, the others for nobody."""
     env = {ENVIRONMENT: str(write_settings(settings)), "PRACTICUM_NODE_MODULES": str(assets.node_modules())}
-    return [_proxy(settings), *_model(settings), _gateway(settings), _portal(settings, env), _hub(settings, env)]
+    return [
+        _proxy(settings), *_template(settings), *_model(settings), _gateway(settings), _portal(settings, env),
+        _hub(settings, env),
+    ]  # fmt: skip
 
 
 def write_settings(settings: Settings) -> Path:
@@ -41,6 +44,12 @@ def _proxy(settings: Settings) -> Service:
     ]  # fmt: skip
     token = {"CONFIGPROXY_AUTH_TOKEN": settings.secret("proxy-token")}
     return Service("proxy", argv, f"http://127.0.0.1:{settings.proxy_api_port}/api/routes", token, 30)
+
+
+def _template(settings: Settings) -> list[Service]:
+    # What it imports may not come from the folder that it happens to be started in.
+    argv = [sys.executable, "-P", "-m", "hub_config.quick.template", str(settings.template_socket)]
+    return [Service("template", argv, ready_url="")] if settings.spawner == "quick" else []
 
 
 def _model(settings: Settings) -> list[Service]:

@@ -54,6 +54,16 @@ class Settings(BaseModel):
     demo_password: str = Field(
         default="practicum-demo", min_length=8, description="The shared password of the demonstration login."
     )
+    spawner: Literal["bubblewrap", "quick"] = Field(
+        default="bubblewrap",
+        description="How a person's server starts in its sandbox. `bubblewrap`: as a program of its own, in some seconds. `quick`: "
+        "forked from a process that has imported everything, in half a second and a third of the memory; where the machine "
+        "cannot hold a fork as tightly, it starts as with `bubblewrap`, and `practicum doctor` says why.",
+    )
+    server_ports: tuple[int, ...] = Field(
+        default=(80, 443),
+        description="The TCP ports that people's servers may call besides Practicum's own, with `quick` and Linux 6.7 or newer.",
+    )
     model: str = Field(
         default="auto",
         description="The built-in chat model (`practicum model list`); `auto`: picked at the start by the memory that is free; "
@@ -212,6 +222,11 @@ class Settings(BaseModel):
         if self.database_url is None:
             return f"sqlite:///{self.records_path}"
         return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def template_socket(self) -> Path:
+        """Where the template of quick servers listens, in a folder of its own."""
+        return self.data / "run" / "quick" / "template.sock"
 
     @property
     def models_folder(self) -> Path:

@@ -10,14 +10,14 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import IO, Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
 from traitlets import Callable, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
-from hub_config.supervisor import descendants
+from hub_config.supervisor import descendants, is_zombie
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
 #: What of the Hub's environment variables a server gets; everything else stays outside.
@@ -32,6 +32,8 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     port: int
     born = ""
+    #: How many of the first processes in the sandbox are told that the server should end.
+    listeners = 2
     homes = Unicode(help="The folder of all homes.").tag(config=True)
     courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
     jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
@@ -87,7 +89,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return Sandbox(
             read_only=[
                 (Path(self.jupyter_config) / f"{role}-{self.language}", JUPYTER_CONFIG),
-                *([(Path(self.fonts), self.fonts)] if Path(self.fonts).is_dir() else []),
+                *([(Path(self.fonts), self.fonts)] if self.fonts and Path(self.fonts).is_dir() else []),
             ],
             writable=[
                 (home, inside),
@@ -111,12 +113,18 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         sandbox = self.sandbox()
         log = Path(self.homes).parent / "logs" / f"server-{self.user.name}{self.name and '-'}{self.name}.log"
         with log.open("ab") as out:
-            self.proc = Popen(
-                sandbox.command([*self.cmd, *self.get_args()]),
-                env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
-            )  # fmt: skip
-        self.pid, self.born = self.proc.pid, birth(self.proc.pid)
+            await self.launch(sandbox, [*self.cmd, *self.get_args()], out)
         return (self.ip or "127.0.0.1", self.port)
+
+    async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
+        """Run the server's command in the sandbox."""
+        self.holds(Popen(
+            sandbox.command(argv), env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
+        ))  # fmt: skip
+
+    def holds(self, process: Popen[bytes]) -> None:
+        """Note the sandbox that the server runs in: with it everything of the server ends."""
+        self.proc, self.pid, self.born = process, process.pid, birth(process.pid)
 
     def get_state(self) -> dict[str, Any]:
         return {**super().get_state(), **({"born": self.born} if self.pid else {})}
@@ -133,6 +141,14 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         os.killpg(self.pid, sig)
         return True
 
+    async def poll(self) -> int | None:
+        """None while the server runs; else its exit code, and nothing that it left runs on."""
+        # bubblewrap ends with its command; its init, in the same group, waits for whatever that one left.
+        if self.pid and is_zombie(self.pid):
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return await super().poll()  # type: ignore[no-any-return]
+
     async def stop(self, now: bool = False) -> None:
         """End the server and leave nothing of it behind."""
         group = self.pid  # poll() forgets it as soon as the server has ended
@@ -141,7 +157,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if not now:
             # Not bubblewrap, which would end at once and take the server's time to end well: its init, which does not
             # listen, and the server.
-            for pid in descendants(group)[:2]:
+            for pid in descendants(group)[: self.listeners]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
             await self.wait_for_death(self.term_timeout)

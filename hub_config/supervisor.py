@@ -34,7 +34,7 @@ class ServiceFailed(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """A process to keep running; it is ready when its address answers."""
+    """A process to keep running; it is ready when its address answers. Without one nothing waits for it or ends with it."""
 
     name: str
     argv: Sequence[str]
@@ -95,7 +95,7 @@ class Supervisor:
                 return
             now = time.monotonic()
             deaths = [at for at in deaths if now - at < DEATHS_WINDOW_SECONDS] + [now]
-            if len(deaths) >= MANY_DEATHS:
+            if len(deaths) >= MANY_DEATHS and service.ready_url:
                 raise ServiceFailed(service.name, self.logs / f"{service.name}.log")
             self.say(f"{service.name}: {code} ↻")
             await asyncio.sleep(0.2 * len(deaths))
@@ -103,7 +103,7 @@ class Supervisor:
 
     async def _until_all_ready(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         """Wait until all answer; who dies again and again never will, and its failure need not wait for that."""
-        answers = asyncio.gather(*map(self._until_ready, self.services))
+        answers = asyncio.gather(*(self._until_ready(service) for service in self.services if service.ready_url))
         waited: list[asyncio.Future[Any]] = [answers, *keepers]
         try:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -152,13 +152,14 @@ def descendants(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             children = [int(child) for child in task.read_text().split()]
-            found += [child for child in children if not _is_zombie(child)]
+            found += [child for child in children if not is_zombie(child)]
             for child in children:
                 found += descendants(child)
     return found
 
 
-def _is_zombie(pid: int) -> bool:
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended, noticed by its parent or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

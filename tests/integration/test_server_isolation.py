@@ -1,4 +1,7 @@
-"""A learner's server sees its own home and nothing of anybody else's; and it starts, stops and is found again."""
+"""A learner's server sees its own home and nothing of anybody else's; and it starts, stops and is found again.
+
+All of it for servers that start in bubblewrap, and for those that are forked into it.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import quick_template
 from jupyterhub.objects import Hub
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from quick_template import Template, running_template
 
 from grader.sandbox import SandboxMissing, lab_folders
 from hub_config import spawner as module
 from hub_config.jupyterlab import write_configurations
+from hub_config.quick.spawner import QuickSpawner
 from hub_config.spawner import SandboxSpawner, birth
 from hub_config.supervisor import descendants
 
@@ -93,8 +100,8 @@ def processes(argument: str) -> list[int]:
 class House:
     """A data folder as `practicum up` makes it, with something worth reading in every part."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, template: Path | None = None) -> None:
+        self.data, self.template = data, template
         self.secrets = [
             data / part
             for part in ("homes/bob/work.txt", "records/records.db", "hub/jupyterhub.sqlite", "secrets/proxy-token",
@@ -115,12 +122,13 @@ class House:
             "environment": {"PRACTICUM_GATEWAY_URL": "http://127.0.0.1:1"},
         }  # fmt: skip
         if plain:
-            self.out = self.log(login).open("wb")
-            return SimpleLocalProcessSpawner(
-                **common, home_dir=str(self.data / "homes" / login), popen_kwargs={"stdout": self.out}
-            )
-        return SandboxSpawner(
-            **common, homes=str(self.data / "homes"), courses=str(self.data / "courses"), fonts=str(self.data / "none"),
+            self.log(login).touch()
+            say = f"import os, sys; os.dup2(os.open({str(self.log(login))!r}, 1 | 64, 0o600), 1)\n"
+            common["cmd"][2] = say + common["cmd"][2]
+            return SimpleLocalProcessSpawner(**common, home_dir=str(self.data / "homes" / login))
+        kind, more = (QuickSpawner, {"template": str(self.template)}) if self.template else (SandboxSpawner, {})
+        return kind(
+            **common, **more, homes=str(self.data / "homes"), courses=str(self.data / "courses"), fonts=str(self.data / "none"),
             jupyter_config=str(self.data / "run" / "jupyter"), course_languages=lambda: {"course-a": "ko", "course-b": "en"},
         )  # fmt: skip
 
@@ -135,8 +143,6 @@ class House:
         while await spawner.poll() is None:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
-        if plain:
-            self.out.close()
         return self.log(login, server).read_text("utf-8")
 
     async def up(self, spawner: Any, login: str) -> None:
@@ -148,9 +154,16 @@ class House:
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path / "var")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    with running_template(tmp_path_factory.mktemp("quick")) as template:
+        yield template
+
+
+@pytest.fixture(params=["bubblewrap", "quick"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
+    quick = request.param == "quick"
+    return House(tmp_path / "var", request.getfixturevalue("template").socket if quick else None)
 
 
 # --- what a server sees ----------------------------------------------------------------------------------------------
@@ -183,10 +196,14 @@ for path in map(pathlib.Path, sys.argv[1:]):
 
 
 async def test_a_learner_does_not_see_a_neighbours_server(house: House) -> None:
+    bare = house.spawner("bob", RUNS, plain=True)
+    await house.up(bare, "bob")
+    assert "GOT IT" in await house.says("ann", NEIGHBOURS, "token-", "of-bob", plain=True)
+    await bare.stop(now=True)
+    house.log("ann").unlink()
+    house.log("bob").unlink()
     neighbour = house.spawner("bob", RUNS)
     await house.up(neighbour, "bob")
-    assert "GOT IT" in await house.says("ann", NEIGHBOURS, "token-", "of-bob", plain=True)
-    house.log("ann").unlink()
     assert await house.says("ann", NEIGHBOURS, "token-", "of-bob") == ""
     await neighbour.stop(now=True)
 
@@ -237,7 +254,8 @@ async def test_a_server_starts_and_stops(house: House) -> None:
     await house.up(spawner, "ann")
     group = spawner.pid
     assert await spawner.poll() is None
-    assert len(descendants(group)) == 2
+    # bubblewrap's init and the server; forked, what holds the sandbox and the nursery besides.
+    assert len(descendants(group)) == (4 if house.template else 2)
     await spawner.stop()
     assert await spawner.poll() is not None
     assert _soon_empty(group)
@@ -260,6 +278,17 @@ async def test_a_server_that_does_not_listen_is_killed_with_what_it_started(hous
     assert 1.5 < time.monotonic() - started < 6
     assert _soon_empty(group)
     assert processes(argument) == []
+
+
+async def test_a_server_that_ends_by_itself_leaves_nothing_running(house: House) -> None:
+    argument = seconds()
+    leaves = "import subprocess, sys; subprocess.Popen(['sleep', sys.argv[1]], start_new_session=True, stdout=2); print('up')"
+    spawner = house.spawner("ann", leaves, argument)
+    await house.up(spawner, "ann")
+    deadline = time.monotonic() + 10
+    while await spawner.poll() is None or processes(argument):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
 
 
 def test_stopping_a_server_does_not_end_who_stops_it(house: House) -> None:
@@ -349,9 +378,9 @@ def _hub(house: House, steps: str) -> subprocess.CompletedProcess[str]:
     code = f"""
 import asyncio, json, os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(quick_template.__file__).parent)!r}]
 from test_server_isolation import RUNS, House
-house = House(Path({str(house.data)!r}))
+house = House(Path({str(house.data)!r}), {house.template and str(house.template)!r})
 spawner = house.spawner("ann", RUNS)
 async def main():
     {lines}

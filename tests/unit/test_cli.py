@@ -272,6 +272,19 @@ def test_doctor_says_what_is_wrong_and_fails(
     assert ("거절" in sandbox) == (language == "ko")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_doctor_says_why_servers_start_slowly(
+    practicum: Installation, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practicum.speaks(language)
+    found = {part.part: part for part in examination.examine(Settings(data=practicum.folder, spawner="quick"))}
+    assert found["servers"].ok
+    monkeypatch.setattr(examination, "why_not", lambda: "no Landlock")
+    found = {part.part: part for part in examination.examine(Settings(data=practicum.folder, spawner="quick"))}
+    assert not found["servers"].ok
+    assert "no Landlock" in found["servers"].said.in_(language)
+
+
 def test_doctor_is_content_where_all_works(practicum: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     well = examination.Finding("all", True, Text(ko="됩니다", en="works"))
     monkeypatch.setattr(examination, "examine", lambda settings: [well])

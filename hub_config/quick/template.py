@@ -1,0 +1,159 @@
+"""The template: imports once what every server and kernel needs, and forks a server into a sandbox for the Hub.
+
+The rule: it holds no secret, no database and no connection; what it forks is what it is. It runs outside the sandboxes, has one
+thread, and listens on a socket in a folder of its own, to processes of its own user that are in no sandbox.
+When a module that it has imported changes on the disk it begins anew; servers that run are not its children and stay.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hub_config.quick import warm
+from hub_config.quick.fresh import seeded
+from hub_config.quick.join import Bounds, confine, enter
+from hub_config.quick.nursery import Nursery
+
+LOOK_SECONDS, ORDER_SECONDS = 5.0, 5.0
+MAX_ORDER_BYTES = 1 << 18
+#: Fresh and stale are answers to an order; nothing at all means that the fork failed.
+STARTED, STALE = b"started", b"stale"
+#: Who asks has to share these: a sandbox has its own.
+SPACES = ("user", "pid", "mnt")
+
+
+def main() -> NoReturn:
+    """Serve the socket that the first argument names; the others are more modules to import."""
+    # A thread of an import is missing in whatever is forked.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    path = Path(sys.argv[1])
+    listener = listen(path)
+    for name in (*warm.SERVER, *warm.lab_imports(), *sys.argv[2:]):
+        # What cannot be imported here is the server's or the notebook's own trouble, later, in its own words.
+        with suppress(Exception):
+            importlib.import_module(name)
+    generators, modules = seeded(), stamps()
+    if threads := len(os.listdir("/proc/self/task")) - 1:  # noqa: PTH208
+        sys.exit(f"{threads} threads were started by an import: what is forked now would miss them")
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    print("ready", flush=True)
+    while True:
+        ready, _, _ = select.select([listener], [], [], LOOK_SECONDS)
+        changed = stamps() != modules
+        if ready:
+            serve(listener, generators, changed)
+        if changed:
+            listener.close()
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+def listen(path: Path) -> socket.socket:
+    """A socket at a path, which may be longer than the kernel takes."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+    listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
+    path.chmod(0o600)
+    listener.listen(128)
+    return listener
+
+
+def serve(listener: socket.socket, generators: list[Any], changed: bool) -> None:
+    """Take one order."""
+    asking, _address = listener.accept()
+    with asking:
+        if not is_the_hub(asking):
+            return
+        asking.settimeout(ORDER_SECONDS)
+        descriptors: list[int] = []
+        try:
+            message, descriptors, _flags, _ = socket.recv_fds(asking, MAX_ORDER_BYTES, 3)
+            if changed:
+                asking.send(STALE)
+            elif message and len(descriptors) == 3:
+                _start(json.loads(message), descriptors, asking, generators, listener)
+        except (OSError, ValueError):
+            traceback.print_exc()
+        finally:
+            for number in descriptors:
+                os.close(number)
+
+
+def is_the_hub(asking: socket.socket) -> bool:
+    """Whether who asks runs as this user, and in no sandbox."""
+    pid, uid, _gid = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        same = all(
+            Path(f"/proc/{pid}/ns", kind).readlink() == Path("/proc/self/ns", kind).readlink() for kind in SPACES
+        )
+    except OSError:
+        return False
+    return uid == os.getuid() and same
+
+
+def _start(
+    order: dict[str, Any], descriptors: list[int], asking: socket.socket, generators: list[Any], listener: socket.socket
+) -> None:
+    """Fork three times: into the namespaces, into the process space, and away from a parent that is outside of it.
+
+    Whose parent ends outside goes to the machine's init; whose parent ends inside goes to the sandbox's, which is what ends it.
+    """
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        process, holder, log = descriptors
+        listener.close()
+        for group in order["cgroups"]:
+            Path(group, "cgroup.procs").write_text(str(os.getpid()), "ascii")
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        enter(process)
+        if inside := os.fork():
+            os.waitpid(inside, 0)
+            os._exit(0)
+        if os.fork():
+            os._exit(0)
+        os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+        confine(Bounds.of(order["bounds"]), [holder, asking.fileno()])
+        asking.send(STARTED)
+        asking.close()
+        Nursery(socket.socket(fileno=holder), generators).serve(order)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def stamps() -> dict[str, int]:
+    """When each imported module, and each folder that modules are found in, was last written."""
+    files: Iterable[str | None] = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return {name: _written(name) for name in {*files, *sys.path} if name}
+
+
+def _written(name: str) -> int:
+    try:
+        return os.stat(name).st_mtime_ns  # noqa: PTH116  thousands of files
+    except OSError:
+        return 0
+
+
+if __name__ == "__main__":
+    main()

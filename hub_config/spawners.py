@@ -1,0 +1,35 @@
+"""Which spawner starts people's servers, and with what: the one place that knows the kinds.
+
+The rule: the same settings give every kind; nothing else asks which one it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from hub_config import assets
+from hub_config.hub import course_languages
+from hub_config.quick.spawner import QuickSpawner
+from hub_config.settings import Settings
+from hub_config.spawner import SandboxSpawner
+
+LOCAL = {"bubblewrap": SandboxSpawner, "quick": QuickSpawner}
+
+
+def configure_spawner(c: Any, settings: Settings) -> None:
+    """Write the spawner into a Hub's configuration."""
+    c.JupyterHub.spawner_class = LOCAL[settings.spawner]
+    c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
+    c.SandboxSpawner.homes = str(settings.data / "homes")
+    c.SandboxSpawner.courses = str(settings.data / "courses")
+    c.SandboxSpawner.jupyter_config = str(settings.data / "run" / "jupyter")
+    c.SandboxSpawner.fonts = str(assets.fonts())
+    c.SandboxSpawner.course_languages = lambda: course_languages(settings)
+    c.QuickSpawner.template = str(settings.template_socket)
+    c.QuickSpawner.called_ports = [
+        settings.hub_port,
+        settings.portal_port,
+        settings.gateway_port,
+        *settings.server_ports,
+    ]

@@ -1,0 +1,43 @@
+"""A Hub for `make bench-spawn`: the product's spawner or JupyterHub's own, thirty people, and a token for who measures."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from hub_config import assets, jupyterlab
+from hub_config.quick.spawner import QuickSpawner
+from hub_config.spawner import SandboxSpawner
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+given = json.loads(os.environ["PRACTICUM_BENCH"])
+data, port = Path(given["data"]), given["port"]
+
+c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port + 81}"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{port + 1}"
+c.ConfigurableHTTPProxy.command = [assets.node(), str(assets.proxy_script())]
+c.JupyterHub.db_url = f"sqlite:///{data / 'hub.sqlite'}"
+c.JupyterHub.cookie_secret_file = str(data / "cookie")
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.load_roles = [
+    {"name": "bench", "scopes": ["admin:users", "admin:servers", "access:servers"], "services": ["bench"]}
+]
+c.JupyterHub.services = [{"name": "bench", "api_token": given["token"]}]
+c.JupyterHub.concurrent_spawn_limit = 100
+jupyterlab.write_configurations(data / "jupyter")
+c.Spawner.default_url = "/lab"
+c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
+c.SandboxSpawner.homes = str(data / "homes")
+c.SandboxSpawner.courses = str(data / "courses")
+c.SandboxSpawner.jupyter_config = str(data / "jupyter")
+c.SandboxSpawner.fonts = str(assets.fonts())
+c.QuickSpawner.template = str(data / "quick" / "template.sock")
+c.QuickSpawner.called_ports = [port + 81, 80, 443]
+if given["spawner"] == "stock":
+    c.JupyterHub.spawner_class = "simple"
+    c.Spawner.cmd = ["jupyterhub-singleuser"]
+    c.SimpleLocalProcessSpawner.home_dir_template = str(data / "homes" / "{username}")
+else:
+    c.JupyterHub.spawner_class = {"bubblewrap": SandboxSpawner, "quick": QuickSpawner}[given["spawner"]]
