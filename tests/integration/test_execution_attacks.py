@@ -158,17 +158,21 @@ for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"
         if b"canary" + b"-5c1e" in data: print("SEEN", path)
     except OSError: pass
 """,
+    # The course's folder first: the rest of a disk may be large, and stock's cell has thirty seconds.
     "disk": """
 import os
-for top in ("/", ):
-    for folder, folders, names in os.walk(top):
-        folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/usr", "/dev")
-                      and f not in ("site-packages", ".git", "node_modules", "lib-dynload")]
-        for name in names:
-            if name.endswith((".ipynb", ".db", ".json", ".log")):
-                try:
-                    if b"canary" + b"-5c1e" in open(os.path.join(folder, name), "rb").read(): print("SEEN", folder, name)
-                except OSError: pass
+def seen():
+    for top in dict.fromkeys((os.path.abspath("../../.."), "/")):
+        for folder, folders, names in os.walk(top):
+            folders[:] = [f for f in folders if os.path.join(folder, f) not in ("/proc", "/sys", "/usr", "/dev")
+                          and f not in ("site-packages", ".git", "node_modules", "lib-dynload")]
+            for name in names:
+                if name.endswith((".ipynb", ".db", ".json", ".log")):
+                    try:
+                        if b"canary" + b"-5c1e" in open(os.path.join(folder, name), "rb").read(): return f"SEEN {folder} {name}"
+                    except OSError: pass
+    return "nothing"
+print(seen())
 """,
 }
 

@@ -82,12 +82,18 @@ def text(source: str) -> Any:
     return new_markdown_cell(source)
 
 
+def workers_for(submissions: int) -> int:
+    """As many workers as by itself, but no more than there are submissions."""
+    return min(os.cpu_count() or 1, max(1, submissions))
+
+
 class GradingCourse:
     """The course's folder with its records, and beside it the folder of a stock nbgrader."""
 
     def __init__(self, folder: Path, engine: Engine, api: str, blobs: Path) -> None:
         self.engine, self.api, self.blobs = engine, api, BlobStore(blobs)
         self.root, self.stock_root = folder / "courses" / COURSE, folder / "stock"
+        self._handed_in: set[tuple[str, str]] = set()
         for root in (self.root, self.stock_root):
             root.mkdir(parents=True)
 
@@ -149,6 +155,7 @@ class GradingCourse:
             manifest = manifest_of([self.blobs.put(io.BytesIO(data), n) for n, data in content.items()])
             run = find_course(session, COURSE)
             receipt = work.submit(session, run, name, manifest, learner=learner, now=MONDAY_TEN)
+        self._handed_in.add((name, learner))
         folder = self.stock_root / "submitted" / learner / name
         folder.mkdir(parents=True, exist_ok=True)
         write_files(folder, content)
@@ -156,9 +163,10 @@ class GradingCourse:
         return receipt.id
 
     def grade(self, name: str, **more: Any) -> tuple[Summary, list[Progress]]:
-        """Grade with the engine, in this process."""
+        """Grade with the engine, in this process, with no more sandboxes than submissions: others would start for nothing."""
         self.become_grader()
         seen: list[Progress] = []
+        more.setdefault("workers", workers_for(sum(handed_in == name for handed_in, _ in self._handed_in)))
         return grade_lab(self.root, COURSE, name, report=seen.append, **more), seen
 
     def become_grader(self) -> None:

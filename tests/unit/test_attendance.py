@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
-from zoneinfo import ZoneInfo
 
 import pytest
+from training_days import MONDAY, at, training_day
 
 from grader.attendance import (
     CourseAttendance,
     Leaving,
     Mark,
     Official,
-    TrainingDay,
     judge_course,
     judge_day,
     unit_periods,
@@ -21,18 +20,8 @@ from grader.attendance import (
 from grader.rules import Rules
 from labs.texts import Text
 
-SEOUL = ZoneInfo("Asia/Seoul")
-MONDAY = date(2026, 7, 6)
 STRICT = Rules(grace_minutes=0)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
-
-
-def at(hour: int, minute: int = 0, day: date = MONDAY) -> datetime:
-    return datetime.combine(day, time(hour, minute), SEOUL)
-
-
-def training_day(day: date = MONDAY) -> TrainingDay:
-    return TrainingDay(day, at(9, day=day), at(17, day=day))
 
 
 def judged(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from training_days import MONDAY, at, training_day
 
 from grader.allowance import CoursePlan, estimate, self_pay
 from grader.attendance import (
@@ -19,7 +19,6 @@ from grader.attendance import (
     Leaving,
     Mark,
     Official,
-    TrainingDay,
     judge_course,
     judge_day,
     unit_periods,
@@ -28,8 +27,6 @@ from grader.completion import LabWork, decide
 from grader.rules import Rules
 from labs.texts import Text
 
-SEOUL = ZoneInfo("Asia/Seoul")
-MONDAY = date(2026, 7, 6)
 LATER = datetime(2028, 1, 1, tzinfo=UTC)
 PLAN = CoursePlan(400 * 60, 480, "elsewhere")
 NAME = Text(ko="실습", en="lab")
@@ -37,22 +34,18 @@ NAME = Text(ko="실습", en="lab")
 RANK = ("dismissed", "dropout", "out_of_reach", "not_completed", "in_progress", "early_employment", "completed")
 
 
-def at(day: date, hour: int, minute: int = 0) -> datetime:
-    return datetime.combine(day, time(hour, minute), SEOUL)
-
-
 def full(day: date) -> Mark:
-    return Mark(at(day, 9), at(day, 17), rests_on=(f"in {day}", f"out {day}"))
+    return Mark(at(9, day=day), at(17, day=day), rests_on=(f"in {day}", f"out {day}"))
 
 
 MARKS: dict[str, Callable[[date], Mark]] = {
     "full": full,
-    "late": lambda day: Mark(at(day, 10), at(day, 17)),
-    "both": lambda day: Mark(at(day, 10), at(day, 16)),
-    "every": lambda day: Mark(at(day, 10), at(day, 16), ((at(day, 12), at(day, 13)),)),
-    "half": lambda day: Mark(at(day, 13), at(day, 17)),
-    "short": lambda day: Mark(at(day, 15), at(day, 17)),
-    "open": lambda day: Mark(at(day, 9)),
+    "late": lambda day: Mark(at(10, day=day), at(17, day=day)),
+    "both": lambda day: Mark(at(10, day=day), at(16, day=day)),
+    "every": lambda day: Mark(at(10, day=day), at(16, day=day), ((at(12, day=day), at(13, day=day)),)),
+    "half": lambda day: Mark(at(13, day=day), at(17, day=day)),
+    "short": lambda day: Mark(at(15, day=day), at(17, day=day)),
+    "open": lambda day: Mark(at(9, day=day)),
     "none": lambda day: Mark(),
     "free": lambda day: Mark(excused="예비군"),
     "ill": lambda day: Mark(excuse_kind="illness"),
@@ -101,7 +94,7 @@ def course(
     dates = [MONDAY + timedelta(days=i) for i in range(len(kinds))]
     found = {day: MARKS[kind](day) for day, kind in zip(dates, kinds, strict=True)}
     found |= {date.fromisoformat(day): mark for day, mark in marks.items()}
-    days = [TrainingDay(day, at(day, 9), at(day, 17)) for day in dates]
+    days = [training_day(day) for day in dates]
     return judge_course(days, found, rules, as_of, leaving=leaving)
 
 
@@ -136,7 +129,7 @@ def test_one_more_attended_day_never_lowers_anything(
     kinds: list[str], rules: Rules, work: list[LabWork], data: st.DataObject
 ) -> None:
     day = MONDAY + timedelta(days=data.draw(st.integers(0, len(kinds) - 1)))
-    as_of = at(MONDAY + timedelta(days=data.draw(st.integers(0, len(kinds)))), 20)
+    as_of = at(20, day=MONDAY + timedelta(days=data.draw(st.integers(0, len(kinds)))))
     before = course(kinds, rules, as_of)
     after = course(kinds, rules, as_of, **{day.isoformat(): full(day)})
     assert after.credited >= before.credited
@@ -210,7 +203,7 @@ def test_out_of_reach_since_is_the_first_date_as_of_which_it_was(
         rules = rules.model_copy(update={"early_employment_percent": rules.attendance_percent})
         since = course(kinds, rules, leaving=leaving).out_of_reach_since
     dates = [MONDAY + timedelta(days=i) for i in range(-1, len(kinds) + 1)]
-    gone = [day for day in dates if not course(kinds, rules, at(day, 23, 59), leaving).reachable]
+    gone = [day for day in dates if not course(kinds, rules, at(23, 59, day=day), leaving).reachable]
     assert since == (gone[0] if gone else None)
 
 
@@ -238,12 +231,12 @@ def test_days_outside_of_the_courses_dates_are_not_lost(kinds: list[str], before
     dates = [MONDAY + timedelta(days=i) for i in range(len(kinds))]
     marks = {day: MARKS[kind](day) for day, kind in zip(dates, kinds, strict=True)}
     period = (dates[0] + timedelta(days=before), dates[-1] + timedelta(days=after))
-    found = judge_course([TrainingDay(day, at(day, 9), at(day, 17)) for day in dates], marks, Rules(), LATER, period)
+    found = judge_course([training_day(day) for day in dates], marks, Rules(), LATER, period)
     assert sum(unit.days for unit in found.units) == found.days == len(kinds)
     assert [verdict.date for verdict in found.verdicts] == dates
 
 
-minutes = st.integers(-60, 600).map(lambda minute: at(MONDAY, 9) + timedelta(minutes=minute))
+minutes = st.integers(-60, 600).map(lambda minute: at(9) + timedelta(minutes=minute))
 
 
 @settings(deadline=None)
@@ -251,7 +244,7 @@ minutes = st.integers(-60, 600).map(lambda minute: at(MONDAY, 9) + timedelta(min
 def test_the_order_of_events_within_a_day_does_not_matter(
     came: datetime, went: datetime, outings: list[tuple[datetime, datetime]], dice: Any, grace: int
 ) -> None:
-    day, rules = TrainingDay(MONDAY, at(MONDAY, 9), at(MONDAY, 17)), Rules(grace_minutes=grace)
+    day, rules = training_day(), Rules(grace_minutes=grace)
     one = judge_day(day, Mark(came, went, tuple(outings)), rules, LATER)
     dice.shuffle(outings)
     other = judge_day(day, Mark(came, went, tuple(outings)), rules, LATER)
