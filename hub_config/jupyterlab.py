@@ -40,6 +40,7 @@ def _write(folder: Path, *, instructor: bool, lang: str) -> None:
     off = dict.fromkeys((*ALWAYS_OFF, *(f"@jupyter/nbgrader:{panel}" for panel in panels)), True)
     overrides = {
         "@jupyterlab/translation-extension:plugin": {"locale": LOCALES[lang]},
+        "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},
         "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
         "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 20},
     }

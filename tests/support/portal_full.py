@@ -10,7 +10,7 @@ from import_files import csv_file
 from test_portal_world import COURSE, FIRST, SCRIPT, World, gateway, spec
 
 from grader.codes import slot_at
-from grader.records import attend, certificates, corrections, decisions, issuing, work
+from grader.records import announcements, attend, certificates, corrections, decisions, issuing, work
 from grader.records.blobs import manifest_of
 from grader.records.db import writing
 from grader.records.models import CourseLab, CourseRun, Enrolment, TrainingDayRow
@@ -37,6 +37,15 @@ def fill(world: World) -> dict[str, str]:
     with writing(world.engine) as session:
         run = find_course(session, COURSE)
         change = attend.Change(check_out=time(18))
+        told = announcements.announce(
+            session,
+            run,
+            f"내일은 302호에서 합니다. {SCRIPT}",
+            starts=None,
+            ends=None,
+            instructor="teacher",
+            now=world.now,
+        ).id
         asked = corrections.ask(
             session, run, "jun", FIRST, change, reason=f"퇴실을 잊었습니다. {SCRIPT}", now=world.now
         ).id
@@ -48,7 +57,7 @@ def fill(world: World) -> dict[str, str]:
         "course": COURSE, "lab": "rough-cut", "institution": "hanbit", "programme": "p", "lang": "ko", "submission": submission,
         "learner": "mina", "login": "mina", "call": CALL, "receipt": CALL, "slot": str(slot_at(world.now)), "criterion": TASK, "index": "0",
         "number": "0", "certificate": certificate.event.id, "part": "pdf_ko", "report": "attendance", "name": "roster.csv",
-        "kind": "roster", "sha256": kept, "purpose": "revocation", "act": "freeze", "request": asked,
+        "kind": "roster", "sha256": kept, "purpose": "revocation", "act": "freeze", "request": asked, "announcement": told,
         "token": world.site.press.facts(certificate.sha256("facts")).verify_url.rpartition("/")[2],
     }  # fmt: skip
 
