@@ -38,6 +38,7 @@ from hub_config.portal import (
     desk_served,
     differences,
     door,
+    flow,
     imports,
     instructor,
     labs_of_class,
@@ -55,6 +56,7 @@ from hub_config.portal import (
     signs,
     similar,
     staff,
+    topics,
     verify,
 )
 from hub_config.portal.config import PortalSettings
@@ -78,6 +80,7 @@ ROUTERS = (
     corrections.router,
     signs.router,
     announcements.router,
+    flow.router,
     labs_of_class.router,
     desk.router,
     desk_save.router,
@@ -104,6 +107,7 @@ ROUTERS = (
     programme.router,
     ai_of_learner.router,
     ai_of_class.router,
+    topics.router,
     ai_of_office.router,
 )
 API = "api/v1"
