@@ -51,6 +51,11 @@ class Caller:
     def is_programme(self, programme: str) -> bool:
         return self.kind == "user" and f"programme-{programme}" in self.groups
 
+    @property
+    def is_author(self) -> bool:
+        """Whether the caller may look at labs as their authors do: an instructor of any course, or any institution's office."""
+        return self.kind == "user" and bool(self.courses("formgrade") or self.institutions())
+
     def courses(self, role: str) -> list[str]:
         """The courses in which the caller has a role: 'nbgrader' (learner) or 'formgrade' (instructor)."""
         return sorted(g.removeprefix(f"{role}-") for g in self.groups if g.startswith(f"{role}-"))
@@ -73,6 +78,13 @@ class Caller:
             raise Forbidden(
                 f"{programme} 사업 담당자만 볼 수 있습니다.",
                 f"{self.name} is not in charge of the programme {programme}",
+            )
+
+    def must_be_author(self) -> None:
+        if not self.is_author:
+            raise Forbidden(
+                "강사와 기관 담당자만 볼 수 있습니다.",
+                f"{self.name} is neither an instructor nor of an institution's office",
             )
 
     def must_be_gateway(self) -> None:

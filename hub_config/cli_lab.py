@@ -11,6 +11,7 @@ import click
 from grader.authors.report import LabReport, Step
 from hub_config.console import Catching, say
 from labs.catalog import LabFolder
+from labs.texts import LANGUAGES, Lang
 
 
 @click.group(cls=Catching, help="실습 만들기 / writing labs.")
@@ -39,16 +40,17 @@ def new(slug: str, folder: Path, title_ko: str, title_en: str, minutes: int) -> 
 @click.argument("lab", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="한 줄에 하나씩 JSON / one JSON object a line")
 @click.option("--draft", is_flag=True, help="아직 쓸 곳은 실패로 보지 않음 / what is still to write is no failure")
+@click.option("--lang", type=click.Choice(LANGUAGES), help="한 언어만 빨리 / one language only, to be quick")
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="훈련생이 받을 것과 결과를 둘 폴더 / keep what a learner gets here"
 )
-def check(lab: tuple[str, ...], as_json: bool, draft: bool, keep: Path | None) -> None:
+def check(lab: tuple[str, ...], as_json: bool, draft: bool, lang: Lang | None, keep: Path | None) -> None:
     from grader.authors.check import check_lab
     from grader.authors.find import labs_meant
 
     failed = 0
     for one in labs_meant(lab):
-        told = check_lab(one, _steps(one, as_json), keep)
+        told = check_lab(one, _steps(one, as_json), keep, (lang,) if lang else LANGUAGES)
         failed += len(told.wrong) + (0 if draft else len(told.to_write))
         _print_json(told) if as_json else _print(told)
     if as_json:

@@ -10,10 +10,11 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from grader.authors.report import PAGE, REPORT, LabReport, Step, Tried
 from grader.authors.sandboxed import NotMade, make
@@ -37,6 +38,7 @@ class Look:
     folder: Path
     report: Step
     names: list[str]
+    languages: Sequence[Lang]
     done: int = 0
     findings: list[LabFinding] = field(default_factory=list)
     tried: list[Tried] = field(default_factory=list)
@@ -44,18 +46,27 @@ class Look:
     def step(self, what: str) -> None:
         """Say what comes now."""
         deliverables = len(self.lab.lab.deliverables) if GOOD in self.names else 0
-        self.report(self.done, len(LANGUAGES) * (1 + len(self.names)) + deliverables, what)
+        self.report(self.done, 1 + len(self.languages) * (1 + len(self.names)) + deliverables, what)
         self.done += 1
 
+    def given(self, lang: Lang) -> Path:
+        """What a learner gets."""
+        return self.folder / lang / "files"
 
-def check_lab(lab: LabFolder, report: Step = lambda *_: None, keep: Path | None = None) -> LabReport:
+    def submission(self, name: str, lang: Lang) -> Path:
+        """A reference submission's folder."""
+        return self.folder / f"references.{lang}" / name
+
+
+def check_lab(
+    lab: LabFolder, report: Step = lambda *_: None, keep: Path | None = None, languages: Sequence[Lang] = LANGUAGES
+) -> LabReport:
     """Everything that is missing or wrong in a lab; with `keep` what a learner would get is kept there beside the report."""
     state = state_of(lab.folder)
     with tempfile.TemporaryDirectory(prefix="practicum-author-") as folder:
-        look = Look(lab, Path(folder), report, reference_names(lab), findings=static_findings(lab))
-        for lang in LANGUAGES:
-            if _build(look, lang):
-                _try_references(look, lang)
+        look = Look(lab, Path(folder), report, reference_names(lab), languages, findings=static_findings(lab))
+        for lang in _built(look):
+            _try_references(look, lang)
         _every_criterion_fails_somewhere(look)
         told = LabReport(
             pack=lab.pack,
@@ -78,44 +89,67 @@ def state_of(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(look: Look, lang: Lang) -> bool:
-    look.step(f"build {lang}")
-    out = look.folder / lang
-    try:
-        make(look.lab, "build", out, lang=lang)
-    except NotMade as error:
+def _built(look: Look) -> list[Lang]:
+    """Build what a learner gets; the languages in which that could be done."""
+    look.step("build")
+    why = _make(look, "build", look.folder, look.languages, languages=look.languages)
+    for lang, said in why.items():
         look.findings.append(
             wrong(
                 "lab.md",
                 lang,
-                f"훈련생에게 줄 노트북을 만들 수 없습니다: {error}",
-                f"The learner's notebook cannot be built: {error}",
+                f"훈련생에게 줄 노트북을 만들 수 없습니다: {said}",
+                f"The learner's notebook cannot be built: {said}",
             )
         )
-        return False
-    for file, what in json.loads((out / "leaks.json").read_text("utf-8")):
-        look.findings.append(
-            wrong(f"{lang}: {file}", "", f"배포되는 파일에 풀이나 채점 열쇠가 남아 있습니다: {what[:80]}",
-                  f"A solution or a key is left in what is handed out: {what[:80]}")
-        )  # fmt: skip
-    return True
+    done = [lang for lang in look.languages if lang not in why]
+    for lang in done:
+        for file, what in json.loads((look.folder / lang / "leaks.json").read_text("utf-8")):
+            look.findings.append(
+                wrong(f"{lang}: {file}", "", f"배포되는 파일에 풀이나 채점 열쇠가 남아 있습니다: {what[:80]}",
+                      f"A solution or a key is left in what is handed out: {what[:80]}")
+            )  # fmt: skip
+    return done
+
+
+def _make(look: Look, what: str, out: Path, wanted: Sequence[str], **with_: Any) -> dict[str, str]:
+    """Have the sandbox make several things; why not, for those that it did not make."""
+    try:
+        make(look.lab, what, out, seconds=60 + 60 * len(wanted), **with_)
+    except NotMade as error:
+        return dict.fromkeys(wanted, str(error))
+    notes = {one: out / f"{one}.problem" for one in wanted}
+    return {
+        one: note.read_text("utf-8")[:600] if note.is_file() else "nothing was made"
+        for one, note in notes.items()
+        if note.is_file() or not (out / one).is_dir()
+    }
 
 
 def _try_references(look: Look, lang: Lang) -> None:
-    material = look.folder / lang / "files"
     backwards = look.lab.lab.model_copy(update={"criteria": look.lab.lab.criteria[::-1]})
     with (
-        closing(_checker(look.lab, material, lang)) as first,
-        closing(_checker(replace(look.lab, lab=backwards), material, lang)) as second,
+        closing(_checker(look.lab, look.given(lang), lang)) as first,
+        closing(_checker(replace(look.lab, lab=backwards), look.given(lang), lang)) as second,
     ):
+        look.step(f"reference {lang}")
+        out = look.folder / f"references.{lang}"
+        why = _make(look, "references", out, look.names, lang=lang, names=look.names, material=look.given(lang))
         for name in look.names:
             look.step(f"{name} {lang}")
-            submission = look.folder / "references" / f"{name}.{lang}"
-            if _made(look, name, lang, submission):
-                _try(look, name, lang, submission, first, second)
-        good = look.folder / "references" / f"{GOOD}.{lang}"
-        if lang == LANGUAGES[0] and good.is_dir():
-            _every_deliverable_counts(look, lang, good, first)
+            if name not in why:
+                _try(look, name, lang, first, second)
+                continue
+            look.findings.append(
+                wrong(
+                    f"reference/{name}",
+                    lang,
+                    f"예시 제출물을 만들 수 없습니다: {why[name]}",
+                    f"The reference cannot be made: {why[name]}",
+                )
+            )
+        if lang == look.languages[0] and look.submission(GOOD, lang).is_dir():
+            _every_deliverable_counts(look, lang, first)
 
 
 def _checker(lab: LabFolder, material: Path, lang: Lang) -> Checker:
@@ -125,26 +159,8 @@ def _checker(lab: LabFolder, material: Path, lang: Lang) -> Checker:
     return Checker(lab, material, lang, own.model_copy(update=bounded))
 
 
-def _made(look: Look, name: str, lang: Lang, out: Path) -> bool:
-    try:
-        make(
-            look.lab, "reference", out.with_suffix(".made"), lang=lang, name=name, material=look.folder / lang / "files"
-        )
-    except NotMade as error:
-        look.findings.append(
-            wrong(
-                f"reference/{name}",
-                lang,
-                f"예시 제출물을 만들 수 없습니다: {error}",
-                f"The reference cannot be made: {error}",
-            )
-        )
-        return False
-    (out.with_suffix(".made") / "files").rename(out)
-    return True
-
-
-def _try(look: Look, name: str, lang: Lang, submission: Path, first: Checker, second: Checker) -> None:
+def _try(look: Look, name: str, lang: Lang, first: Checker, second: Checker) -> None:
+    submission = look.submission(name, lang)
     results = first.check(submission)
     again = {result.id: result for result in second.check(submission)}
     broken = broken_promise(look.lab.lab, name, results)
@@ -158,19 +174,17 @@ def _try(look: Look, name: str, lang: Lang, submission: Path, first: Checker, se
                       f"같은 제출물({name}, {lang})을 두 번 채점하니 결과가 다릅니다. 순서, 시각, 우연에 기대지 않아야 합니다.",
                       f"Checked twice, the same submission ({name}, {lang}) gets different results: a check may not depend on order, time or chance.")
             )  # fmt: skip
-    look.findings += _raised(look, name, lang, submission, results)
+    look.findings += _raised(look, name, lang, results)
 
 
-def _raised(
-    look: Look, name: str, lang: Lang, submission: Path, results: list[CriterionResult]
-) -> Iterator[LabFinding]:
+def _raised(look: Look, name: str, lang: Lang, results: list[CriterionResult]) -> Iterator[LabFinding]:
     """A learner is told that a file may be damaged; the author is told the exception."""
     broke = [result.id for result in results if any(finding.found == BROKE for finding in result.findings)]
     if not broke:
         return
     out = look.folder / "traces" / f"{name}.{lang}"
     try:
-        make(look.lab, "trace", out, lang=lang, submission=submission, material=look.folder / lang / "files")
+        make(look.lab, "trace", out, lang=lang, submission=look.submission(name, lang), material=look.given(lang))
         told = json.loads((out / "told.json").read_text("utf-8"))
     except NotMade as error:
         told = dict.fromkeys(broke, str(error))
@@ -180,8 +194,9 @@ def _raised(
                     f"The check raised an error ({name}, {lang}): {why}")  # fmt: skip
 
 
-def _every_deliverable_counts(look: Look, lang: Lang, good: Path, checker: Checker) -> None:
+def _every_deliverable_counts(look: Look, lang: Lang, checker: Checker) -> None:
     """Without a deliverable the good reference loses points, or a person's judgement names it."""
+    good = look.submission(GOOD, lang)
     judged = {path for c in look.lab.lab.criteria if c.review for path in c.review.looks_at}
     full = {result.id: result.points for result in next(t for t in look.tried if t.name == GOOD).results}
     for number, deliverable in enumerate(look.lab.lab.deliverables):

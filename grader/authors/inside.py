@@ -13,46 +13,59 @@ import shutil
 import sys
 import tarfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 
 from labs.catalog import LabFolder, work_on
 from labs.checks import CheckResult, load_check
 from labs.manifest import Lab, load
 from labs.references import automatic, build_reference
 from labs.spec import resolve_params
+from labs.texts import Lang
 
+W = TypeVar("W", bound=str)
 OUT, MATERIAL, SUBMISSION = Path("/out"), Path("/material"), Path("/submission")
 COURSE = "preview"
 LIMITS = ((resource.RLIMIT_AS, 6_000_000_000), (resource.RLIMIT_FSIZE, 500_000_000), (resource.RLIMIT_NPROC, 256),
           (resource.RLIMIT_CPU, 300), (resource.RLIMIT_NOFILE, 512), (resource.RLIMIT_CORE, 0))  # fmt: skip
 
 
-def build(lab: LabFolder, lang: Any, **_: Any) -> None:
-    """The lab's files as they are handed out, its notebook as a page, and where a solution is left in them."""
+def build(lab: LabFolder, languages: Sequence[Lang]) -> None:
+    """In each language: the lab's files as they are handed out, the notebook as a page, and where a solution is left in them."""
     # Here, because a reference submission needs neither nbgrader nor nbconvert, which take seconds.
     from grader.authors.page import leaks_of, render_page
-    from grader.nbgrader_setup import course_api, problem_of
+    from grader.authors.release import generate
     from labs.build import build_lab
 
-    root = Path("/tmp/course")  # noqa: S108 - memory of this sandbox
-    source = root / "source" / lab.id
-    source.parent.mkdir(parents=True)
-    build_lab(lab, COURSE, lang, source)
-    if said := problem_of(course_api(root, COURSE).generate_assignment(lab.id, force=True)):
-        raise RuntimeError(said)
-    shutil.copytree(root / "release" / lab.id, OUT / "files")
-    (OUT / "page.html").write_text(render_page(OUT / "files", lab.id, lang), "utf-8")
-    (OUT / "leaks.json").write_text(json.dumps(leaks_of(source, OUT / "files", lab)), "utf-8")
+    def one(lang: Lang) -> None:
+        root, out = Path("/tmp") / lang, OUT / lang  # noqa: S108 - memory of this sandbox
+        source = root / "source" / lab.id
+        source.parent.mkdir(parents=True)
+        build_lab(lab, COURSE, lang, source)
+        shutil.copytree(generate(root, COURSE, lab.id), out / "files")
+        (out / "page.html").write_text(render_page(out / "files", lab.id, lang), "utf-8")
+        (out / "leaks.json").write_text(json.dumps(leaks_of(source, out / "files", lab)), "utf-8")
+
+    _each(languages, one)
 
 
-def reference(lab: LabFolder, lang: Any, name: str, **_: Any) -> None:
-    """One reference submission's files."""
-    build_reference(lab, name, MATERIAL, OUT / "files", lang)
+def references(lab: LabFolder, lang: Lang, names: Sequence[str]) -> None:
+    """The files of reference submissions."""
+    _each(names, lambda name: build_reference(lab, name, MATERIAL, OUT / name, lang))
 
 
-def trace(lab: LabFolder, lang: Any, **_: Any) -> None:
+def _each(wanted: Sequence[W], do: Callable[[W], None]) -> None:
+    """Do the same for each; one that fails leaves why in the place of its files."""
+    for one in wanted:
+        try:
+            do(one)
+        except Exception as error:  # whatever a pack's code raises is what its author asks for
+            shutil.rmtree(OUT / one, ignore_errors=True)
+            (OUT / f"{one}.problem").write_text(said_of(error), "utf-8")
+
+
+def trace(lab: LabFolder, lang: Lang) -> None:
     """Why checks broke: by criterion, the exception and the line of the pack that it came from."""
     told: dict[str, str] = {}
     for criterion in automatic(lab.lab):
@@ -71,7 +84,7 @@ def said_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}{place}"
 
 
-JOBS: dict[str, Callable[..., None]] = {"build": build, "reference": reference, "trace": trace}
+JOBS: dict[str, Callable[..., None]] = {"build": build, "references": references, "trace": trace}
 
 
 def pack_up(out: IO[bytes]) -> None:

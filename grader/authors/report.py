@@ -27,6 +27,10 @@ class Tried(Frozen):
     results: tuple[CriterionResult, ...] = ()
     broken: Text | None = None
 
+    def of(self, criterion_id: str) -> CriterionResult | None:
+        """What a criterion gave; None for one that a person judges."""
+        return next((result for result in self.results if result.id == criterion_id), None)
+
     @property
     def points(self) -> float:
         return sum(result.points for result in self.results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,8 +53,17 @@ class PortalSettings(BaseModel):
     prepare_command: tuple[str, ...] = Field(
         min_length=1, description="builds and hands out a run's labs; run with the course at its end"
     )
+    lab_check_command: tuple[str, ...] = Field(
+        default=(sys.executable, "-m", "hub_config.cli", "lab", "check", "--json", "--keep"), min_length=1,
+        description="run with the folder to keep in and the lab at its end",
+    )  # fmt: skip
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)
+
+    @property
+    def previews_folder(self) -> Path:
+        """What a learner would get of each lab, and how its reference submissions did: for authors, made by a check."""
+        return self.courses_folder.parent / "previews"
 
     @property
     def imports_folder(self) -> Path:

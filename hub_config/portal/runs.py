@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from grader.engine import causes
 
-Kind = Literal["grade", "feedback", "similar", "release", "prepare"]
+Kind = Literal["grade", "feedback", "similar", "release", "prepare", "look"]
 
 
 class Progress(BaseModel):
@@ -67,6 +67,11 @@ class Run:
         return "finished" if self.progress.finished and whole else "broken"
 
 
+def look_at(pack: str, lab: str) -> tuple[str, str]:
+    """Under which name a look at a lab stands on the board: no course is called so."""
+    return f"/{pack}", lab
+
+
 class RunBoard:
     """The latest run of each lab; gone with the portal, because the records hold what came of it."""
 
@@ -83,15 +88,24 @@ class RunBoard:
         self, kind: Kind, command: Sequence[str], course: str, lab: str, now: datetime, env: Mapping[str, str] = {}
     ) -> Run | None:
         """Start a run, with `env` in its environment; None where one goes on already."""
+        return self._start(kind, [*command, course, *([lab] if lab else [])], (course, lab), now, env)
+
+    def look(self, command: Sequence[str], pack: str, lab: str, now: datetime) -> Run | None:
+        """Start a look at a lab for its author; None where any goes on, because one uses the machine as grading does."""
+        if any(run.kind == "look" and run.state == "running" for run in list(self._runs.values())):
+            return None
+        return self._start("look", command, look_at(pack, lab), now, {})
+
+    def _start(
+        self, kind: Kind, command: Sequence[str], key: tuple[str, str], now: datetime, env: Mapping[str, str]
+    ) -> Run | None:
         with self._lock:
-            standing = self._runs.get((course, lab))
+            standing = self._runs.get(key)
             if standing is not None and standing.state == "running":
                 return None
-            run = self._runs[course, lab] = Run(kind, now)
+            run = self._runs[key] = Run(kind, now)
         threading.Thread(
-            target=self._follow,
-            args=(run, [*command, course, *([lab] if lab else [])], (course, lab), {**os.environ, **env}),
-            daemon=True,
+            target=self._follow, args=(run, list(command), key, {**os.environ, **env}), daemon=True
         ).start()
         return run
 
