@@ -2,7 +2,7 @@
 
 Roles are JupyterHub groups, named as nbgrader names them: `nbgrader-<course>` learners, `formgrade-<course>` instructors,
 `institution-<institution>` its office, `programme-<programme>` those who see a programme's sums without
-names. The grading service is the Hub service `grader`.
+names, `operator` those who look after the installation and see nobody's record. The grading service is the Hub service `grader`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import httpx
 from labs.texts import UserError
 
 GRADER_SERVICE, GATEWAY_SERVICE = "grader", "ai-gateway"
+#: The operator's group, and the place of the operator's test calls; no course run can be called so (a dot).
+OPERATOR, OPERATOR_COURSE = "operator", "operator.test"
 
 
 class Forbidden(UserError):
@@ -55,6 +57,9 @@ class Caller:
     def is_author(self) -> bool:
         """Whether the caller may look at labs as their authors do: an instructor of any course, or any institution's office."""
         return self.kind == "user" and bool(self.courses("formgrade") or self.institutions())
+    @property
+    def is_operator(self) -> bool:
+        return self.kind == "user" and OPERATOR in self.groups
 
     def courses(self, role: str) -> list[str]:
         """The courses in which the caller has a role: 'nbgrader' (learner) or 'formgrade' (instructor)."""
@@ -86,6 +91,10 @@ class Caller:
                 "강사와 기관 담당자만 볼 수 있습니다.",
                 f"{self.name} is neither an instructor nor of an institution's office",
             )
+
+    def must_be_operator(self) -> None:
+        if not self.is_operator:
+            raise Forbidden("시스템 관리자만 볼 수 있습니다.", f"{self.name} is not an operator")
 
     def must_be_gateway(self) -> None:
         if not self.is_gateway:

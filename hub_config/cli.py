@@ -320,14 +320,16 @@ _import_of("timetable", "시간표 전체 / the whole timetable.")
 _import_of("attendance", "공식 출결 / official attendance.")
 
 
-@main.command(help="이 장비에서 무엇이 되고 안 되는지 / what works on this machine, and what does not.")
-def doctor() -> None:
-    from hub_config.doctor import examine
+@main.command(help="서비스와 장비, 백업의 상태 / how services, machine and backup are.")
+@click.option("--json", "as_json", is_flag=True, help="JSON 객체 하나로 / as one JSON object")
+def doctor(as_json: bool) -> None:
+    from hub_config import doctor as showing
+    from hub_config.health.gather import gather
 
-    findings = examine(in_force())
-    for finding in findings:
-        click.echo(f"{'✔' if finding.ok else '✘'} {finding.part:10} {finding.said.in_(language())}")
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+    health = gather(in_force())
+    for line in [showing.as_json(health)] if as_json else showing.lines(health, language()):
+        click.echo(line)
+    sys.exit(0 if health.is_well else 1)
 
 
 @main.command(help="모든 설정과 뜻 / every setting, its default and what it means.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def backup() -> None:
 def backup_create(file: Path, passphrase_file: Path | None, homes: bool, with_secrets: bool) -> None:
     from hub_config.backup import sources
     from hub_config.backup.create import create, passphrase_of
+    from hub_config.health.kept import note_backup
 
     settings = in_force()
     passphrase = passphrase_of(passphrase_file) if passphrase_file else None
@@ -48,6 +50,7 @@ def backup_create(file: Path, passphrase_file: Path | None, homes: bool, with_se
     total = sources.size_of(settings.data, sources.folders_of(homes, secrets))
     with _bar(total) as report:
         contents = create(settings, file, homes=homes, secrets=secrets, passphrase=passphrase, report=report)
+    note_backup(settings, file, sealed=passphrase is not None, now=datetime.now(UTC))
     size, files = file.stat().st_size / 1e6, len(contents.files)
     for name in contents.left_out:
         say(f"넣지 않음: {name}", f"left out: {name}")

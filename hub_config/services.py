@@ -27,6 +27,18 @@ def all_services(settings: Settings) -> list[Service]:
     ]  # fmt: skip
 
 
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where each service answers when it is ready, in the order of their start."""
+    found = {
+        "proxy": f"http://127.0.0.1:{settings.proxy_api_port}/api/routes",
+        "model": f"http://127.0.0.1:{settings.model_port}/health",
+        "gateway": f"{settings.gateway_url}/health",
+        "portal": f"{settings.portal_url}/health",
+        "hub": f"{settings.hub_api_url}/health",
+    }
+    return {name: url for name, url in found.items() if name != "model" or built_in_models(settings)}
+
+
 def write_settings(settings: Settings) -> Path:
     """Write the settings in force where the services read them."""
     path = settings.data / "run" / "settings.yaml"
@@ -43,7 +55,7 @@ def _proxy(settings: Settings) -> Service:
         "--log-level", "warn",
     ]  # fmt: skip
     token = {"CONFIGPROXY_AUTH_TOKEN": settings.secret("proxy-token")}
-    return Service("proxy", argv, f"http://127.0.0.1:{settings.proxy_api_port}/api/routes", token, 30)
+    return Service("proxy", argv, addresses(settings)["proxy"], token, 30)
 
 
 def _template(settings: Settings) -> list[Service]:
@@ -57,7 +69,7 @@ def _model(settings: Settings) -> list[Service]:
     path = settings.data / "run" / "models.json"
     _write_private(path, models_config(settings, models))
     argv = [sys.executable, "-m", "hub_config.models.manager", str(path)]
-    return [Service("model", argv, f"http://127.0.0.1:{settings.model_port}/health")] if models else []
+    return [Service("model", argv, addresses(settings)["model"])] if models else []
 
 
 def models_config(settings: Settings, models: tuple[str, ...]) -> dict[str, Any]:
@@ -83,7 +95,7 @@ def write_gateway_settings(settings: Settings) -> Path:
 
 def _gateway(settings: Settings) -> Service:
     argv = [sys.executable, "-m", "hub_config.ai_gateway", str(write_gateway_settings(settings))]
-    return Service("gateway", argv, f"{settings.gateway_url}/health")
+    return Service("gateway", argv, addresses(settings)["gateway"])
 
 
 def _hub(settings: Settings, env: dict[str, str]) -> Service:
@@ -91,12 +103,12 @@ def _hub(settings: Settings, env: dict[str, str]) -> Service:
     (settings.data / "hub").mkdir(parents=True, exist_ok=True, mode=0o700)
     env = {**env, "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", "")])}
     argv = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
-    return Service("hub", argv, f"{settings.hub_api_url}/health", env)
+    return Service("hub", argv, addresses(settings)["hub"], env)
 
 
 def _portal(settings: Settings, env: dict[str, str]) -> Service:
     argv = [sys.executable, "-m", "hub_config.portal"]
-    return Service("portal", argv, f"{settings.portal_url}/health", env)
+    return Service("portal", argv, addresses(settings)["portal"], env)
 
 
 def _institution(settings: Settings) -> Institution | None:

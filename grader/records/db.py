@@ -28,7 +28,7 @@ class NoDriver(UserError):
 
 def open_database(url: str) -> Engine:
     """Make an engine and bring the schema up to date."""
-    engine = _engine(url)
+    engine = engine_for(url)
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # two that start at once would make the tables twice
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": JOURNAL_LOCK})
@@ -62,7 +62,8 @@ def writing(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def _engine(url: str) -> Engine:
+def engine_for(url: str) -> Engine:
+    """Make an engine as the records need it, and leave the schema as it is."""
     if url.startswith("sqlite"):
         engine = create_engine(url)
         _set_up_sqlite(engine)

@@ -39,6 +39,11 @@ class Watch:
         self._walking = False
         self._at = Place()
 
+    @property
+    def known(self) -> Standing | None:
+        """What is known without walking."""
+        return self._standing
+
     def whole(self) -> Standing:
         """Walk everything; pages are answered meanwhile with what is known."""
         now, self._walking = self._now(), True

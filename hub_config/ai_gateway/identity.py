@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from grader.roles import GRADER_SERVICE
+from grader.roles import GRADER_SERVICE, OPERATOR, OPERATOR_COURSE
 from hub_config.ai_gateway import errors
 
 HUB_SECONDS = 5.0
@@ -35,8 +35,9 @@ class Identity:
         return self.is_service and self.name == GRADER_SERVICE
 
     def takes_part(self, course: str) -> bool:
-        """Say whether this person learns or teaches in the course."""
-        return f"nbgrader-{course}" in self.groups or self.teaches(course)
+        """Say whether this person learns or teaches in the course, or is an operator at the place of test calls."""
+        tries = course == OPERATOR_COURSE and OPERATOR in self.groups
+        return tries or f"nbgrader-{course}" in self.groups or self.teaches(course)
 
     def teaches(self, course: str) -> bool:
         """Say whether this person is an instructor of the course."""

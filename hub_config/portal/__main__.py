@@ -16,6 +16,7 @@ from grader.records.db import open_database
 from grader.roles import HubIdentity
 from hub_config import assets
 from hub_config.heads import head_export
+from hub_config.health.gather import gather
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.kept_files import KeptFiles
@@ -59,7 +60,10 @@ def build(settings: Settings) -> FastAPI:
     blobs = BlobStore(settings.data / "records" / "blobs")
     identity = HubIdentity(settings.hub_api_url)
     router = make_router(Records(engine, blobs, identity))
-    app = create_app(told, engine, blobs, identity, router, heads=head_export(settings))
+    app = create_app(
+        told, engine, blobs, identity, router, heads=head_export(settings),
+        health=lambda watch: gather(settings, engine=engine, standing=watch.known),
+    )  # fmt: skip
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000, refusal_text=refusal_text)
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from grader.records.blobs import BlobStore
 from grader.records.watch import Watch
 from hub_config.heads import HeadExport
+from hub_config.health.gather import Health
 from hub_config.portal import (
     ai_of_class,
     ai_of_learner,
@@ -48,6 +49,7 @@ from hub_config.portal import (
     logs,
     office,
     opening,
+    operator,
     people,
     privacy,
     programme,
@@ -108,6 +110,7 @@ ROUTERS = (
     verify.router,
     reports.router,
     programme.router,
+    operator.router,
     ai_of_learner.router,
     ai_of_class.router,
     topics.router,
@@ -125,14 +128,17 @@ def create_app(
     *,
     transport: httpx.BaseTransport | None = None,
     heads: HeadExport | None = None,
+    health: Callable[[Watch], Health] | None = None,
 ) -> FastAPI:
     """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests.
 
     With `heads` the journal's signed head is exported each day, and a whole walk of the journal holds it against them.
+    `health` gathers what the operator's page shows.
     """
     hub, gateway = Hub(settings, transport), Gateway(settings.gateway_url, transport)
     watch = Watch(engine, settings.now, heads.heads if heads else None)
     site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()), watch)
+    site.health = None if health is None else lambda: health(watch)
     app = FastAPI(
         title="Practicum", version=API.removeprefix("api/"), docs_url=None, redoc_url=None, lifespan=_lifespan,
         openapi_url=f"{settings.prefix}{API}/openapi.json",

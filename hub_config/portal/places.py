@@ -14,11 +14,13 @@ from hub_config.portal.i18n import N_
 from labs.texts import Text
 
 LEARNING, TEACHING, OFFICE, PROGRAMME = N_("Learning"), N_("Teaching"), N_("Office"), N_("Programme")
+OPERATION = N_("Operator")
+INSTALLATION = Text(ko="이 시스템", en="This installation")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A home page of the caller's: a course as learner or instructor, an institution's office, or a programme's sums."""
+    """A home page of the caller's: a course as learner or instructor, an institution's office, a programme's sums, or the installation."""
 
     role: str
     title: Text
@@ -35,6 +37,7 @@ def places(session: Session, who: Caller, url: Callable[..., str]) -> list[Place
         *(Place(LEARNING, runs[c], url("learn", c)) for c in who.courses("nbgrader") if c in runs),
         *(Place(OFFICE, offices[i], url("office", i)) for i in who.institutions() if i in offices),
         *(Place(PROGRAMME, programmes[p], url("programme", p)) for p in who.programmes() if p in programmes),
+        *([Place(OPERATION, INSTALLATION, url("operator"))] if who.is_operator else []),
     ]
 
 

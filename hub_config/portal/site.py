@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
@@ -37,6 +37,7 @@ from grader.records.rollup import RollUp
 from grader.records.watch import Watch
 from grader.records.work import UnknownWork
 from grader.roles import Caller
+from hub_config.health.gather import Health
 from hub_config.portal import i18n
 from hub_config.portal.checks import check_pairs
 from hub_config.portal.config import PortalSettings
@@ -89,6 +90,8 @@ class Site:
     gateway: Gateway
     seals: Seals
     journal: Watch
+    #: How the installation is, for its operator; None where the portal runs without one.
+    health: Callable[[], Health] | None = None
     runs: RunBoard = field(default_factory=RunBoard)
     listeners: Listeners = field(default_factory=Listeners)
     lately: Lately = field(default_factory=Lately)

@@ -37,6 +37,7 @@ PEOPLE = frozenset(role for role, caller in ROLES.items() if caller.kind == "use
 EVERYBODY = PEOPLE | {"service", None}
 LEARNERS, OWN = frozenset({"mina", "eve"}), frozenset({"mina"})
 TEACHER, OFFICE, MINISTRY = frozenset({"teacher"}), frozenset({"office"}), frozenset({"ministry"})
+OPERATOR = frozenset({"operator"})
 STAFF = TEACHER | OFFICE
 
 
@@ -67,7 +68,7 @@ DONE: dict[str, Any] = {"course": DONE_COURSE}
 #: Other staff reads a receipt and feedback too: their own pages lead there.
 READERS = OWN | TEACHER
 GETS: dict[str, Line] = {
-    "": no_page(PEOPLE - {"stranger", "far-ministry", "operator"}, gives=303),
+    "": no_page(PEOPLE - {"stranger", "far-ministry"}, gives=303),
     "health": no_page(EVERYBODY),
     "login": no_page(EVERYBODY, gives=303),
     "oauth_callback": no_page(EVERYBODY, gives=400),
@@ -150,6 +151,7 @@ GETS: dict[str, Line] = {
     "office/{institution}/{course}/reports": Line(OFFICE),
     "office/{institution}/{course}/reports/{report}": Line(OFFICE),
     "programme/{programme}": Line(MINISTRY),
+    "operator": Line(OPERATOR),
     "verify/{token}": Line(EVERYBODY),
     "issuers/{institution}": Line(EVERYBODY),
     "issuers/{institution}/did.json": no_page(EVERYBODY),
@@ -157,6 +159,7 @@ GETS: dict[str, Line] = {
 }
 POSTS: dict[str, Line] = {
     "logout": Line(PEOPLE),
+    "operator/test-call": Line(OPERATOR),
     "learn/{course}/check": Line(LEARNERS),
     "learn/{course}/hand-in/{lab}": Line(LEARNERS),
     "learn/{course}/hand-in/{lab}/check": Line(LEARNERS),

@@ -22,8 +22,9 @@ from grader.records.models import Event
 from grader.similarity import compare as likeness
 from grader.similarity.result import Alike, Comparison, Pair, comparison_file
 from hub_config import cli
-from hub_config import doctor as examination
 from hub_config.ai_gateway.ledger import Settlement
+from hub_config.health import machine
+from hub_config.health.finding import Finding
 from hub_config.models.catalogue import catalogue
 from hub_config.seed import seed_demo
 from hub_config.settings import Settings
@@ -263,7 +264,7 @@ def test_doctor_says_what_is_wrong_and_fails(
     practicum: Installation, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practicum.speaks(language)
-    monkeypatch.setattr(examination, "why_missing", lambda: "no user namespaces")
+    monkeypatch.setattr(machine, "why_missing", lambda: "no user namespaces")
     result = practicum.says("doctor")
     assert result.exit_code == 1
     sandbox = next(line for line in result.output.splitlines() if "sandbox" in line)
@@ -277,19 +278,36 @@ def test_doctor_says_why_servers_start_slowly(
     practicum: Installation, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practicum.speaks(language)
-    found = {part.part: part for part in examination.examine(Settings(data=practicum.folder, spawner="quick"))}
-    assert found["servers"].ok
-    monkeypatch.setattr(examination, "why_not", lambda: "no Landlock")
-    found = {part.part: part for part in examination.examine(Settings(data=practicum.folder, spawner="quick"))}
-    assert not found["servers"].ok
-    assert "no Landlock" in found["servers"].said.in_(language)
+    found = {part.part: part for part in machine.look(Settings(data=practicum.folder, spawner="quick"))}
+    assert found["quick"].state == "good"
+    monkeypatch.setattr(machine, "why_not", lambda: "no Landlock")
+    found = {part.part: part for part in machine.look(Settings(data=practicum.folder, spawner="quick"))}
+    assert found["quick"].state == "todo"
+    assert "no Landlock" in found["quick"].said.in_(language)
 
 
-def test_doctor_is_content_where_all_works(practicum: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    well = examination.Finding("all", True, Text(ko="됩니다", en="works"))
-    monkeypatch.setattr(examination, "examine", lambda settings: [well])
+def test_doctor_is_content_where_all_works_and_nothing_runs(
+    practicum: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = Finding("machine", "all", "good", Text(ko="됩니다", en="works"))
+    monkeypatch.setattr(machine, "look", lambda settings: [well])
     result = practicum.says("doctor")
-    assert (result.exit_code, result.output) == (0, "✔ all        됩니다\n")
+    assert result.exit_code == 0
+    assert "✔ all        됩니다\n" in result.output
+    assert "- hub " in result.output
+    told = json.loads(practicum.says("doctor", "--json").output)
+    assert told["ok"] is True
+    assert {"hub", "all", "backup"} <= {finding["part"] for finding in told["findings"]}
+
+
+def test_a_backup_that_is_made_is_known_to_the_doctor(practicum: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    practicum.seeded()
+    monkeypatch.setattr(machine, "look", lambda settings: [])
+    file = practicum.folder / "made.backup"
+    assert practicum.says("backup", "create", str(file)).exit_code == 0
+    found = [f for f in json.loads(practicum.says("doctor", "--json").output)["findings"] if f["part"] == "backup"]
+    assert found[0]["state"] == "good"
+    assert "made.backup" in found[0]["said"]["en"]
 
 
 # --- grading ---------------------------------------------------------------------------------------------------------

@@ -254,7 +254,7 @@ def test_files_named_in_documents_are_there(document: Path) -> None:
 
 
 def test_the_korean_and_english_documents_are_pairs() -> None:
-    for stem in ("learner", "instructor", "programme"):
+    for stem in ("learner", "instructor", "programme", "operator"):
         ko, en = (read(f"docs/{stem}.{lang}.md") for lang in ("ko", "en"))
         assert len(re.findall(r"^## ", ko, flags=re.MULTILINE)) == len(re.findall(r"^## ", en, flags=re.MULTILINE))
     heads = [len(re.findall(r"^## ", read(name), flags=re.MULTILINE)) for name in ("README.md", "README.ko.md")]

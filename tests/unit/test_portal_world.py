@@ -27,10 +27,12 @@ from grader.records.work import CriterionPoints, GradeReport
 from grader.roles import Caller
 from grader.similarity.result import Alike, Comparison, Pair, Passage, Unread, comparison_file
 from hub_config.assets import fonts
+from hub_config.health.gather import gather
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.security import Session
 from hub_config.portal.site import SESSION_COOKIE
+from hub_config.settings import Settings
 from labs.checks import Finding
 from labs.manifest import AiPolicy, Deliverable
 from labs.spec import LabSpec, SpecCriterion
@@ -70,7 +72,7 @@ class World:
     """The portal over seeded records; `answer` plays the Hub, learner servers and the gateway."""
 
     def __init__(self, folder: Path, records: Path) -> None:
-        self.now = NOW
+        self.folder, self.now = folder, NOW
         self.asked: list[httpx.Request] = []
         self.answer: Handler = lambda request: httpx.Response(503)
         self.engine = open_database(f"sqlite:///{records}")
@@ -96,7 +98,11 @@ class World:
     def start(self, **changed: Any) -> None:
         """Build the application, with other settings where asked."""
         settings = self.settings.model_copy(update=changed)
-        self.app = create_app(settings, self.engine, self.blobs, Identity(), transport=httpx.MockTransport(self._play))
+        self.app = create_app(
+            settings, self.engine, self.blobs, Identity(), transport=httpx.MockTransport(self._play),
+            # An installation of which nothing runs: no other has these ports.
+            health=lambda watch: gather(Settings(data=self.folder / "var", port=64_000), engine=self.engine, standing=watch.known),
+        )  # fmt: skip
         self.site = self.app.state.portal
 
     def browser(self, login: str | None = None, lang: str | None = None) -> TestClient:

@@ -1,0 +1,1 @@
+"""How an installation is doing. The rule: one place gathers it; the terminal and the operator's page only show it."""

@@ -1,0 +1,139 @@
+"""What is kept: the grading queue, the journal's heads, the last backup. The rule: counts and moments, no record of anybody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ValidationError
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from grader.records.db import engine_for, reading
+from grader.records.heads import EXPORTED, HeadsError
+from grader.records.models import Event, GradingTask, Person
+from grader.records.watch import Standing
+from hub_config.heads import head_export
+from hub_config.health.finding import Finding, State
+from hub_config.settings import Settings
+from labs.texts import Text
+
+#: The journal's head is due each day, a backup each week.
+HEAD_DUE, BACKUP_DUE = timedelta(days=2), timedelta(days=8)
+MARK = Path("run") / "backup.json"
+
+
+class LastBackup(BaseModel):
+    """The newest backup, as the command that made it wrote down."""
+
+    at: AwareDatetime
+    file: Path
+    bytes: int
+    sealed: bool
+
+
+def note_backup(settings: Settings, file: Path, *, sealed: bool, now: datetime) -> None:
+    """Write down that a backup was made."""
+    made = LastBackup(at=now, file=file.resolve(), bytes=file.stat().st_size, sealed=sealed)
+    path = settings.data / MARK
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    half = path.with_suffix(".part")
+    half.write_text(made.model_dump_json(), "utf-8")
+    half.replace(path)
+
+
+def look(settings: Settings, now: datetime, engine: Engine | None, standing: Standing | None) -> list[Finding]:
+    """The grading queue, the journal and the backup; `engine` where there is one already, `standing` what a walk found."""
+    if engine is None and settings.database_url is None and not settings.records_path.is_file():
+        nothing = Text(ko="아직 기록이 없습니다.", en="there are no records yet")
+        return [Finding("records", "records", "off", nothing), _backup(settings, now)]
+    mine = engine or engine_for(settings.records_database)
+    try:
+        return [_queue(mine), _journal(settings, now, mine, standing), _backup(settings, now)]
+    except SQLAlchemyError as error:
+        said = Text(
+            ko=f"데이터베이스가 답하지 않습니다({type(error).__name__}).",
+            en=f"the database does not answer ({type(error).__name__})",
+        )
+        return [Finding("records", "records", "bad", said), _backup(settings, now)]
+    finally:
+        if engine is None:
+            mine.dispose()
+
+
+def people(settings: Settings, engine: Engine | None) -> set[str]:
+    """Every login and every word of a name, which no line of a log may show."""
+    if engine is None and settings.database_url is None and not settings.records_path.is_file():
+        return set()
+    mine = engine or engine_for(settings.records_database)
+    try:
+        with reading(mine) as session:
+            return {
+                word
+                for login, name in session.execute(select(Person.login, Person.name))
+                for word in (login, *name.split())
+            }
+    finally:
+        if engine is None:
+            mine.dispose()
+
+
+def _queue(engine: Engine) -> Finding:
+    with reading(engine) as session:
+        query = select(GradingTask.state, func.count()).group_by(GradingTask.state)
+        states: dict[str, int] = dict(iter(session.execute(query)))
+    waiting, taken, failed = (states.get(state, 0) for state in ("waiting", "taken", "failed"))
+    said = Text(
+        ko=f"채점 대기 {waiting}건, 채점 중 {taken}건, 처리하지 못함 {failed}건",
+        en=f"{waiting} submissions wait for grading, {taken} are being graded, {failed} could not be graded",
+    )
+    todo = Text(ko="강사가 채점 로그에서 이유를 봅니다.", en="instructors see why in the grading log")
+    return Finding("queues", "grading", "todo" if failed else "good", said, todo if failed else None)
+
+
+def _journal(settings: Settings, now: datetime, engine: Engine, standing: Standing | None) -> Finding:
+    if standing is not None and standing.finding is not None:
+        said = standing.finding.text
+        return Finding("records", "journal", "bad", said, Text(ko="백업을 덮어쓰지 말고 practicum journal verify", en="keep the backups, and run practicum journal verify"))  # fmt: skip
+    try:
+        heads = head_export(settings).heads.read()
+    except (HeadsError, OSError) as error:
+        text = error.text if isinstance(error, HeadsError) else Text(ko=str(error), en=str(error))
+        return Finding("records", "journal", "bad", text)
+    covered = heads[-1].seq if heads else 0
+    with reading(engine) as session:
+        oldest = session.scalar(
+            select(Event.at).where(Event.seq > covered, Event.kind != EXPORTED).order_by(Event.seq).limit(1)
+        )
+    late = oldest is not None and now - oldest > HEAD_DUE
+    ko = f"마지막 서명 {heads[-1].number}번, {heads[-1].at:%Y-%m-%d %H:%M} UTC" if heads else "서명이 아직 없습니다"
+    en = f"last signed head {heads[-1].number}, {heads[-1].at:%Y-%m-%d %H:%M} UTC" if heads else "no signed head yet"
+    if standing is not None:
+        ko += f"; 전체 검사 {standing.whole_at:%Y-%m-%d %H:%M} UTC, 온전함"
+        en += f"; walked whole {standing.whole_at:%Y-%m-%d %H:%M} UTC, it holds"
+    todo = Text(
+        ko="이틀 넘은 기록에 서명이 없습니다: practicum journal export",
+        en="events of more than two days have no head: practicum journal export",
+    )
+    return Finding("records", "journal", "todo" if late else "good", Text(ko=ko, en=en), todo if late else None)
+
+
+def _backup(settings: Settings, now: datetime) -> Finding:
+    todo = Text(
+        ko="practicum backup create FILE --passphrase-file FILE",
+        en="practicum backup create FILE --passphrase-file FILE",
+    )
+    try:
+        last = LastBackup.model_validate_json((settings.data / MARK).read_bytes())
+    except (OSError, ValidationError):
+        return Finding(
+            "records", "backup", "todo", Text(ko="백업이 아직 없습니다.", en="no backup has been made yet"), todo
+        )
+    gone, old = not last.file.is_file(), now.astimezone(UTC) - last.at > BACKUP_DUE
+    state: State = "todo" if gone or old else "good"
+    where = (" (옮겼거나 지워짐)", " (moved or deleted)") if gone else ("", "")
+    said = Text(
+        ko=f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {last.bytes / 1e6:.1f}MB, {last.file.name}{where[0]}",
+        en=f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {last.bytes / 1e6:.1f} MB, {last.file.name}{where[1]}",
+    )
+    return Finding("records", "backup", state, said, todo if old else None)
