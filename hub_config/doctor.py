@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 
 from grader.sandbox import why_missing
-from hub_config import assets
+from hub_config import assets, cgroup
 from hub_config.models.catalogue import catalogue
 from hub_config.models.choice import wanted
 from hub_config.models.files import is_there
@@ -25,7 +25,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at every part."""
-    return [_sandbox(), *_quick(settings), _assets(), _packs(), _model(settings), _disk(settings)]
+    return [_sandbox(), *_quick(settings), _limits(), _assets(), _packs(), _model(settings), _disk(settings)]
 
 
 def _sandbox() -> Finding:
@@ -50,6 +50,20 @@ def _quick(settings: Settings) -> list[Finding]:
         en=f"servers start slowly, as isolated as ever: {why}",
     )
     return [Finding("servers", False, said)]
+
+
+def _limits() -> Finding:
+    why = cgroup.why_not()
+    if why is None:
+        return Finding(
+            "limits", True, Text(ko="실습 서버마다 메모리·프로세스 한도가 걸립니다.", en="each server's limits hold")
+        )
+    # A container or a desktop often has none: it is said, and is no fault.
+    said = Text(
+        ko=f"서버 전체의 한도를 걸 수 없어 프로세스마다 겁니다(제어 그룹 없음): {why}",
+        en=f"limits hold for single processes only: {why}",
+    )
+    return Finding("limits", True, said)
 
 
 def _assets() -> Finding:
