@@ -60,6 +60,18 @@ class Settings(BaseModel):
         "forked from a process that has imported everything, in half a second and a third of the memory; where the machine "
         "cannot hold a fork as tightly, it starts as with `bubblewrap`, and `practicum doctor` says why.",
     )
+    server_memory_mb: int | None = Field(
+        default=4000, ge=300, description="The memory that all processes of a person's server may take together."
+    )
+    server_cpus: float | None = Field(
+        default=None, gt=0, description="The processors that all processes of a person's server may use; default: all."
+    )
+    server_processes: int = Field(
+        default=500, ge=50, description="How many processes and threads a person's server may have."
+    )
+    server_file_mb: int = Field(
+        default=10_000, ge=100, description="The largest file that a person's server may write."
+    )
     server_ports: tuple[int, ...] = Field(
         default=(80, 443),
         description="The TCP ports that people's servers may call besides Practicum's own, with `quick` and Linux 6.7 or newer.",

@@ -5,6 +5,7 @@ The server outlives a Hub that dies (no `--die-with-parent`), so a Hub that come
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from contextlib import suppress
@@ -14,9 +15,14 @@ from typing import IO, Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
+<<<<<<< /tmp/tmpj9y8exge/ours
 from traitlets import Callable, Unicode
+=======
+from traitlets import Dict, Int, Unicode
+>>>>>>> /tmp/tmpj9y8exge/theirs
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
+from hub_config import cgroup
 from hub_config.supervisor import descendants, is_zombie
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
@@ -31,16 +37,21 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """
 
     port: int
-    born = ""
+    born = group = ""
     #: How many of the first processes in the sandbox are told that the server should end.
     listeners = 2
     homes = Unicode(help="The folder of all homes.").tag(config=True)
     courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
     jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
     fonts = Unicode(help="A folder of fonts that labs draw with.").tag(config=True)
+<<<<<<< /tmp/tmpj9y8exge/ours
     course_languages = Callable(dict, help="Gives each course's language: runs are made while the Hub is up.").tag(
         config=True
     )
+=======
+    course_languages = Dict(help="Each course's language.").tag(config=True)
+    max_processes = Int(500, help="How many processes and threads a server may have.").tag(config=True)
+>>>>>>> /tmp/tmpj9y8exge/theirs
 
     def taught(self) -> list[str]:
         """The courses that this person grades."""
@@ -119,19 +130,26 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
         """Run the server's command in the sandbox."""
         self.holds(Popen(
-            sandbox.command(argv), env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
+            cgroup.entering(self.groups(), sandbox.command(argv)),
+            env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
         ))  # fmt: skip
+
+    def groups(self) -> list[str]:
+        """Make the control groups that hold all of this server's processes together."""
+        # Another Practicum on this machine may have a person of that name; a port there is once.
+        self.group = f"server-{self.port}"
+        return cgroup.make(self.group, cgroup.Together(self.mem_limit, self.max_processes, self.cpu_limit))
 
     def holds(self, process: Popen[bytes]) -> None:
         """Note the sandbox that the server runs in: with it everything of the server ends."""
         self.proc, self.pid, self.born = process, process.pid, birth(process.pid)
 
     def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), **({"born": self.born} if self.pid else {})}
+        return {**super().get_state(), **({"born": self.born, "group": self.group} if self.pid else {})}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
-        self.born = state.get("born", "")
+        self.born, self.group = state.get("born", ""), state.get("group", "")
 
     async def _signal(self, sig: int) -> bool:
         """Signal everything of the server: bubblewrap and what runs in it are one process group."""
@@ -147,7 +165,12 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         if self.pid and is_zombie(self.pid):
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-        return await super().poll()  # type: ignore[no-any-return]
+        group = self.group  # forgotten with its end
+        ended = await super().poll()
+        if ended is not None and group:
+            # What was just killed may be in it for a moment yet.
+            asyncio.get_running_loop().call_later(2, cgroup.remove, group)
+        return ended  # type: ignore[no-any-return]
 
     async def stop(self, now: bool = False) -> None:
         """End the server and leave nothing of it behind."""

@@ -21,6 +21,10 @@ def configure_spawner(c: Any, settings: Settings) -> None:
     """Write the spawner into a Hub's configuration."""
     c.JupyterHub.spawner_class = LOCAL[settings.spawner]
     c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
+    c.Spawner.mem_limit = settings.server_memory_mb and settings.server_memory_mb * 1_000_000
+    c.Spawner.cpu_limit = settings.server_cpus
+    c.SandboxSpawner.max_processes = settings.server_processes
+    c.QuickSpawner.max_file_bytes = settings.server_file_mb * 1_000_000
     c.SandboxSpawner.homes = str(settings.data / "homes")
     c.SandboxSpawner.courses = str(settings.data / "courses")
     c.SandboxSpawner.jupyter_config = str(settings.data / "run" / "jupyter")

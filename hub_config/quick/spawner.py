@@ -40,7 +40,6 @@ class QuickSpawner(SandboxSpawner):
     template = Unicode(help="The socket of the template.").tag(config=True)
     called_ports = List(Int(), help="The TCP ports that a server may call.").tag(config=True)
     max_file_bytes = Int(10_000_000_000, help="The largest file that a server may write.").tag(config=True)
-    max_processes = Int(500, help="How many processes and threads a server may have.").tag(config=True)
 
     async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
         try:
@@ -96,7 +95,7 @@ class QuickSpawner(SandboxSpawner):
             tuple(writable), tuple(self.called_ports), self.mem_limit, self.max_processes, self.max_file_bytes
         )
         return {
-            "argv": argv, "env": sandbox.environment(), "cwd": sandbox.cwd, "bounds": asdict(bounds), "cgroups": [],
+            "argv": argv, "env": sandbox.environment(), "cwd": sandbox.cwd, "bounds": asdict(bounds), "cgroups": self.groups(),
         }  # fmt: skip
 
 

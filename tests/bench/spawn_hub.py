@@ -26,6 +26,7 @@ c.JupyterHub.load_roles = [
 ]
 c.JupyterHub.services = [{"name": "bench", "api_token": given["token"]}]
 c.JupyterHub.concurrent_spawn_limit = 100
+c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 jupyterlab.write_configurations(data / "jupyter")
 c.Spawner.default_url = "/lab"
 c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]

@@ -5,6 +5,7 @@ Each attack is tried bare first where that is cheap, so that it is known to be o
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import os
@@ -220,6 +221,19 @@ async def test_who_kills_all_it_can_ends_its_own_house_only(house: House) -> Non
     assert await neighbour.poll() is None
     assert descendants(neighbour.pid) == before
     await neighbour.stop(now=True)
+
+
+async def test_no_file_grows_beyond_its_bound(house: House) -> None:
+    fill = "open('full', 'wb').write(b'x' * 2_000_000)"
+    assert "GOT IT" in await fresh(house, TRY, fill)
+    spawner = house.spawner("ann", TRY, fill)
+    spawner.max_file_bytes = 1_000_000
+    house.log("ann").unlink()
+    await spawner.start()
+    while await spawner.poll() is None:
+        await asyncio.sleep(0.05)
+    assert house.log("ann").read_text().startswith("OSError")
+    assert (house.data / "homes/ann/full").stat().st_size == 1_000_000
 
 
 async def test_the_template_holds_nothing_worth_having(template: Template) -> None:

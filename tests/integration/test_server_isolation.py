@@ -25,6 +25,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from quick_template import Template, running_template
 
 from grader.sandbox import SandboxMissing, lab_folders
+from hub_config import cgroup
 from hub_config import spawner as module
 from hub_config.jupyterlab import write_configurations
 from hub_config.quick.spawner import QuickSpawner
@@ -244,6 +245,74 @@ async def test_an_instructors_server_sees_its_own_course(house: House, server: s
 async def test_a_learner_who_names_a_server_after_a_course_gets_no_course(house: House) -> None:
     said = await house.says("ann", READ, "/home/ann/courses/course-a/gradebook.db", *lab_folders(), server="course-a")
     assert "GOT IT" not in said
+
+
+# --- what a server may take ------------------------------------------------------------------------------------------
+
+
+async def test_a_fork_bomb_is_bounded(house: House) -> None:
+    """A group of all the server's processes, and for a fork whose user is not root its own limit."""
+    bomb = """
+import os, time
+count = 0
+try:
+    while count < 300:
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+        count += 1
+except OSError:
+    pass
+print("up", count, flush=True)
+os.killpg(0, 9)
+"""
+    assert "pids" in cgroup.places() or os.getuid(), cgroup.why_not()
+    spawner = house.spawner("ann", bomb)
+    spawner.max_processes = 100
+    await house.up(spawner, "ann")
+    assert 50 < int(house.log("ann").read_text().split()[1]) < 100
+    folders = [folder / spawner.group for folder, _file in cgroup.places().values()]
+    assert any(folder.exists() for folder in folders)
+    await spawner.stop(now=True)
+    await spawner.poll()
+    deadline = time.monotonic() + 20
+    while any(folder.exists() for folder in folders):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+async def test_memory_of_all_processes_together_is_bounded(house: House) -> None:
+    hog = """
+import os, signal, time
+told, tell = os.pipe()
+children = []
+for number in range(4):
+    children.append(os.fork())
+    if children[-1] == 0:
+        held = b"x" * 150_000_000
+        os.write(tell, b"x")
+        time.sleep(60)
+os.set_blocking(told, False)
+held = ended = 0
+while held + ended < 4:
+    try:
+        held += len(os.read(told, 4))
+    except BlockingIOError:
+        time.sleep(0.05)
+    ended += os.waitpid(-1, os.WNOHANG)[0] > 0
+print("held", held, flush=True)
+for child in children:
+    os.kill(child, signal.SIGKILL)
+"""
+    assert "held 4" in await house.says("ann", hog)
+    house.log("ann").unlink()
+    assert "memory" in cgroup.places(), cgroup.why_not()
+    spawner = house.spawner("ann", hog)
+    spawner.mem_limit = "400M"
+    await spawner.start()
+    while await spawner.poll() is None:
+        await asyncio.sleep(0.1)
+    assert int(house.log("ann").read_text().split()[1]) < 3
 
 
 # --- start, poll, stop -----------------------------------------------------------------------------------------------
