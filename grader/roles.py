@@ -57,6 +57,7 @@ class Caller:
     def is_author(self) -> bool:
         """Whether the caller may look at labs as their authors do: an instructor of any course, or any institution's office."""
         return self.kind == "user" and bool(self.courses("formgrade") or self.institutions())
+
     @property
     def is_operator(self) -> bool:
         return self.kind == "user" and OPERATOR in self.groups
