@@ -15,11 +15,7 @@ from typing import IO, Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
-<<<<<<< /tmp/tmpj9y8exge/ours
-from traitlets import Callable, Unicode
-=======
-from traitlets import Dict, Int, Unicode
->>>>>>> /tmp/tmpj9y8exge/theirs
+from traitlets import Callable, Int, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 from hub_config import cgroup
@@ -44,14 +40,10 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     courses = Unicode(help="The folder of nbgrader's course folders.").tag(config=True)
     jupyter_config = Unicode(help="The folder of Jupyter configurations, by role and language.").tag(config=True)
     fonts = Unicode(help="A folder of fonts that labs draw with.").tag(config=True)
-<<<<<<< /tmp/tmpj9y8exge/ours
     course_languages = Callable(dict, help="Gives each course's language: runs are made while the Hub is up.").tag(
         config=True
     )
-=======
-    course_languages = Dict(help="Each course's language.").tag(config=True)
     max_processes = Int(500, help="How many processes and threads a server may have.").tag(config=True)
->>>>>>> /tmp/tmpj9y8exge/theirs
 
     def taught(self) -> list[str]:
         """The courses that this person grades."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from grader.sandbox import why_missing
-from hub_config import assets
+from hub_config import assets, cgroup
 from hub_config.health.finding import Finding, State
 from hub_config.models.catalogue import catalogue
 from hub_config.models.choice import wanted
@@ -21,7 +21,7 @@ LOW_GB, FULL_GB = 10, 2
 
 def look(settings: Settings) -> list[Finding]:
     """Look at every part of the machine."""
-    return [_sandbox(), *_quick(settings), _assets(), _packs(), _model(settings), _disk(settings)]
+    return [_sandbox(), *_quick(settings), _limits(), _assets(), _packs(), _model(settings), _disk(settings)]
 
 
 def _sandbox() -> Finding:
@@ -50,6 +50,19 @@ def _quick(settings: Settings) -> list[Finding]:
             f"servers start slowly, as isolated as ever: {why}",
         )
     ]
+
+
+def _limits() -> Finding:
+    why = cgroup.why_not()
+    if why is None:
+        return _of("limits", "good", "실습 서버마다 메모리·프로세스 한도가 걸립니다.", "each server's limits hold")
+    # A container or a desktop often has none: it is said, and is no fault.
+    return _of(
+        "limits",
+        "off",
+        f"서버 전체의 한도를 걸 수 없어 프로세스마다 겁니다(제어 그룹 없음): {why}",
+        f"limits hold for single processes only: {why}",
+    )
 
 
 def _assets() -> Finding:

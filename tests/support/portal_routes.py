@@ -165,8 +165,6 @@ POSTS: dict[str, Line] = {
     "learn/{course}/hand-in/{lab}/check": Line(LEARNERS),
     "learn/{course}/attendance/ask": Line(LEARNERS),
     "learn/{course}/certificate/{certificate}": Line(OWN, **DONE),
-    "class/{course}/announcements": Line(TEACHER),
-    "class/{course}/announcements/{announcement}/withdraw": Line(TEACHER),
     "class/{course}/correct": Line(STAFF),
     "class/{course}/requests/{request}/refuse": Line(STAFF),
     "class/{course}/labs/{lab}/grade": Line(TEACHER),
