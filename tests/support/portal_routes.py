@@ -122,7 +122,6 @@ GETS: dict[str, Line] = {
     "class/{course}/assignments": Line(TEACHER),
     "class/{course}/reports": Line(TEACHER),
     "class/{course}/reports/{report}": Line(TEACHER),
-    "class/{course}/announcements": Line(TEACHER),
     "class/{course}/ai": Line(TEACHER),
     "class/{course}/ai/topics": Line(TEACHER),
     "class/{course}/flow": Line(TEACHER),
