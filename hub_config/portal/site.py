@@ -10,7 +10,7 @@ from datetime import date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
@@ -49,7 +49,7 @@ from hub_config.portal.limits import AddressLimiter
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.places import Place, places
 from hub_config.portal.runs import RunBoard
-from hub_config.portal.security import Seals, Session, same_origin
+from hub_config.portal.security import Seals, Session, local_path, same_origin
 from hub_config.portal.visible import visible
 from labs.texts import Text
 
@@ -193,9 +193,15 @@ class Visit:
 
     @property
     def here(self) -> str:
-        """This page's own address."""
-        query = self.request.url.query
-        return self.request.url.path + (f"?{query}" if query else "")
+        """This page's own address; of a form that was refused, the page it came from, since its own takes no visits."""
+        said = urlsplit(str(self.request.url))
+        if self.request.method != "GET":
+            try:
+                said = urlsplit(self.request.headers.get("referer", ""))
+            except ValueError:
+                said = urlsplit("")
+        prefix = self.site.settings.prefix
+        return local_path(said.path + (f"?{said.query}" if said.query else ""), prefix, prefix)
 
     @property
     def places(self) -> list[Place]:

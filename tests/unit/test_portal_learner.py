@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import httpx
 import pytest
-from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
+from test_portal_world import COURSE, FIRST, ORIGIN, PREFIX, World, gateway, seeded_records, world
 
 from grader.records import attend, enrolments, exemptions
 from grader.records.db import writing
@@ -49,6 +50,21 @@ def test_a_wrong_or_expired_code_says_what_to_do_and_keeps_what_was_typed(world:
     sixth = world.post(browser, f"{LEARN}/check", "mina", code=world.code())
     assert "5분 뒤에" in sixth.text, "guessing is stopped, even with the right code"
     assert world.events(attend.CHECKED_IN) == 0
+
+
+def test_the_language_can_be_changed_where_a_form_was_refused(world: World) -> None:
+    browser = world.browser("mina")
+    csrf = world.site.seals.csrf(world.session)
+    for came_from, back in (
+        (f"{ORIGIN}{PREFIX}{LEARN}/door?code=1", f"{PREFIX}{LEARN}/door?code=1"),
+        ("http://[evil", PREFIX),
+        ("https://evil.test//evil.test/x", PREFIX),
+        ("", PREFIX),
+    ):
+        headers = {"origin": ORIGIN, "referer": came_from}
+        page = browser.post(f"{PREFIX}{LEARN}/check", data={"csrf": csrf, "code": "1"}, headers=headers)
+        assert page.status_code == 422
+        assert f'/lang/en?next={quote(back)}"' in page.text, came_from
 
 
 def test_spaces_in_the_code_do_no_harm(world: World) -> None:
@@ -228,6 +244,22 @@ def test_feedback_shows_points_findings_and_what_would_be_right(world: World) ->
     for missing in ("plays/1", "plays/-1", "other/0"):
         assert browser.get(f"{address}/pictures/{missing}").status_code == 404
     assert browser.get(f"{address}/pictures/plays/x").status_code == 400
+
+
+def test_feedback_leads_back_into_the_lab_and_a_day_to_its_correction(world: World) -> None:
+    world.release()
+    receipt = world.submit()
+    world.feedback(receipt)
+    page = world.browser("mina").get(f"{PREFIX}{LEARN}/feedback/{receipt}").text
+    assert f'href="{PREFIX}{LEARN}/open/rough-cut"' in page
+    assert f'href="{PREFIX}{LEARN}/open/rough-cut"' not in world.browser("teacher").get(
+        f"{PREFIX}{LEARN}/feedback/{receipt}"
+    ).text  # fmt: skip
+    days = world.browser("mina").get(f"{PREFIX}{LEARN}/attendance").text
+    assert f'href="{PREFIX}{LEARN}/attendance?day=2026-07-06#ask"' in days
+    assert "day=2026-07-09#ask" not in days, "what lies ahead is not corrected"
+    chosen = world.browser("mina").get(f"{PREFIX}{LEARN}/attendance?day=2026-07-06").text
+    assert '<option value="2026-07-06" selected>' in chosen
 
 
 def test_the_ai_budget_is_shown_by_the_learners_own_token(world: World) -> None:
