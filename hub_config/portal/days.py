@@ -19,10 +19,11 @@ from grader.records.corrections import Request, requests_of
 from grader.records.db import writing
 from grader.records.models import CourseRun
 from grader.records.programmes import rules_of
-from grader.records.state import LearnerState, find_course, learner_state
+from grader.records.state import LearnerState, course_state, find_course, learner_state
 from grader.roles import Forbidden
 from hub_config.portal.change_form import ChangeForm
 from hub_config.portal.i18n import N_
+from hub_config.portal.needs import WORDS, AiToday, ai_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.refusals import REFUSALS
 from hub_config.portal.site import Posted, SignedIn, Visit, as_learner, as_staff
@@ -89,12 +90,25 @@ def ask(visit: Posted, course: str, form: Annotated[ChangeForm, Form()]) -> Resp
 
 @router.get("/class/{course}/learners/{login}")
 def days_of_learner(visit: SignedIn, course: str, login: str, done: str = "") -> HTMLResponse:
-    """A learner's attendance, for an instructor or the office."""
-    return _days(visit, course, login, own=False, form=ChangeForm(), said=DONE.get(done, ""))
+    """A learner's attendance, for an instructor or the office; an instructor sees the labs and what help is needed too."""
+    with visit.records() as session:
+        visit.run = find_course(session, course)
+        as_staff(visit, visit.run)
+        _ = visit.zone
+    ai = ai_today(visit, course) if visit.who.is_instructor(course) else None
+    return _days(visit, course, login, own=False, form=ChangeForm(), said=DONE.get(done, ""), ai=ai)
 
 
 def _days(
-    visit: Visit, course: str, login: str, *, own: bool, form: ChangeForm, said: str = "", problem: str = ""
+    visit: Visit,
+    course: str,
+    login: str,
+    *,
+    own: bool,
+    form: ChangeForm,
+    said: str = "",
+    problem: str = "",
+    ai: AiToday | None = None,
 ) -> HTMLResponse:
     with visit.records() as session:
         run = visit.run = find_course(session, course)
@@ -104,11 +118,14 @@ def _days(
         if state is None:
             raise Forbidden("이 과정의 훈련생 명단에 없습니다.", "not on the roster of this course")
         days, rules = _of(session, run, state), rules_of(session, run, visit.now)
+        taught = not own and visit.who.is_instructor(course)
+        needs = needs_of_class(visit, session, course_state(session, course, visit.now), ai)[login] if taught else ()
         return visit.page(
             "attendance.html", 422 if problem else 200, state=state, days=days, months=_months(days), own=own,
             signs=SIGNS, tones=TONES, rules=rules, until=rules.correction_until, form=form,
             askable=[day for day in reversed(days) if day <= visit.now.astimezone(visit.zone).date()],
-            closed={row.day: row.reason for row in run.closed}, at="learner", **_told(visit, said, problem),
+            closed={row.day: row.reason for row in run.closed}, at="learner", taught=taught, needs=needs,
+            needs_words=WORDS, **_told(visit, said, problem),
         )  # fmt: skip
 
 

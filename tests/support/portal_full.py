@@ -49,6 +49,17 @@ def fill(world: World) -> dict[str, str]:
         asked = corrections.ask(
             session, run, "jun", FIRST, change, reason=f"퇴실을 잊었습니다. {SCRIPT}", now=world.now
         ).id
+    with writing(world.engine) as session:
+        run = find_course(session, COURSE)
+        told = announcements.announce(
+            session,
+            run,
+            f"내일은 헤드폰을 가져오세요. {SCRIPT}",
+            starts=None,
+            ends=None,
+            instructor="teacher",
+            now=world.now,
+        ).id
     world.log("mina", f"checks: {SCRIPT}")
     world.compared(f"둘 다 {SCRIPT} 썼습니다.")
     certificate = _over(world)

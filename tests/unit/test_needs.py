@@ -169,6 +169,20 @@ def test_the_filters_are_addresses_and_the_order_is_by_need(world: World) -> Non
     assert world.browser("teacher").get(f"{PREFIX}{CLASS}?show=rich").status_code == 400
 
 
+def test_a_learners_page_says_it_to_their_instructor_alone(world: World) -> None:
+    world.answer = Played()
+    world.release()
+    failing(world)
+    page = {who: world.browser(who).get(f"{PREFIX}{CLASS}/learners/mina").text for who in ("teacher", "office")}
+    assert BADGES["checks_failing"] in page["teacher"]
+    assert f'href="{PREFIX}{CLASS}/labs/rough-cut"' in page["teacher"]
+    assert BADGES["checks_failing"] not in page["office"]
+    assert "receipts" not in page["office"], "AI calls are the instructors'"
+    own = world.browser("mina").get(f"{PREFIX}learn/{COURSE}/attendance").text
+    assert BADGES["checks_failing"] not in own
+    assert f'href="{PREFIX}{CLASS}/learners/mina"' in rows(world)["mina"], "one click from the roster"
+
+
 def test_nothing_of_it_is_an_event_and_it_is_forgotten_and_told_to_its_learner(world: World) -> None:
     with reading(world.engine) as session:
         before = len(session.scalars(select(Event)).all())

@@ -321,6 +321,7 @@ class PlayedGateway:
         self.spends = {
             "learner": [spend("learner", "mina", calls)], "lab": [spend("lab", "rough-cut", calls)],
             "course": [spend("course", COURSE, calls)], "day": [spend("day", "2026-07-08", calls)],
+            "outcome": [{**spend("outcome", "ok", calls), "refused": 0}, spend("outcome", "budget_exceeded", 0)],
         }  # fmt: skip
         self.budget: dict[str, Any] = {
             "course": COURSE, "lab": "-", "ai": True, "models": ["lab-default"], "endpoints": ["chat"],
