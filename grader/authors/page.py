@@ -30,6 +30,8 @@ ATTRIBUTES = {"a": ["href", "title"], "img": ["src", "alt", "title"], "td": ["co
 TEXTS = (".md", ".txt", ".json", ".csv", ".srt", ".yaml", ".html", ".svg", ".py")
 PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}
 MAX_PICTURE = 2_000_000
+#: What nbconvert puts behind each heading.
+ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')
 #: Shorter lines, such as a bracket, stand in many places and tell nothing.
 TELLING = 16
 WORDS = {
@@ -52,7 +54,7 @@ def render_page(folder: Path, lab_id: str, lang: Lang) -> str:
 def _cell(cell: dict[str, Any], folder: Path, lang: Lang) -> str:
     source = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
-        return _with_pictures(clean(str(markdown2html(source))), folder)
+        return _with_pictures(clean(ANCHOR.sub("", str(markdown2html(source)))), folder)
     code = f"<pre><code>{html.escape(source)}</code></pre>"
     marks = cell["metadata"]
     if marks.get("nbgrader", {}).get("solution"):

@@ -67,6 +67,8 @@ DESK = "class/{course}/labs/{lab}/desk/{submission}"
 DONE: dict[str, Any] = {"course": DONE_COURSE}
 #: Other staff reads a receipt and feedback too: their own pages lead there.
 READERS = OWN | TEACHER
+#: Authors of labs: whoever teaches a course or is of an office, wherever.
+AUTHORS, A_LAB = frozenset({"teacher", "far-teacher", "office", "far-office"}), "authors/publishing/book-proposal"
 GETS: dict[str, Line] = {
     "": no_page(PEOPLE - {"stranger", "far-ministry"}, gives=303),
     "health": no_page(EVERYBODY),
@@ -119,6 +121,12 @@ GETS: dict[str, Line] = {
     f"{DESK}/files/{{number}}": no_page(TEACHER),
     f"{DESK}/captions/{{number}}": no_page(TEACHER, gives=404),
     f"{DESK}/pictures/{{criterion}}/{{index}}": no_page(TEACHER, gives=404),
+    "authors": Line(AUTHORS),
+    "authors/{pack}/{lab}": Line(AUTHORS, A_LAB),
+    "authors/{pack}/{lab}/run": no_page(AUTHORS, f"{A_LAB}/run"),
+    "authors/{pack}/{lab}/run/events": no_page(AUTHORS, f"{A_LAB}/run/events"),
+    "authors/{pack}/{lab}/page/{lang}": no_page(AUTHORS, f"{A_LAB}/page/ko", gives=404),
+    "authors/{pack}/{lab}/files/{lang}/{number}": no_page(AUTHORS, f"{A_LAB}/files/ko/0", gives=404),
     "class/{course}/assignments": Line(TEACHER),
     "class/{course}/reports": Line(TEACHER),
     "class/{course}/reports/{report}": Line(TEACHER),
@@ -174,6 +182,7 @@ POSTS: dict[str, Line] = {
     "class/{course}/labs/{lab}/deadline/withdrawals": Line(TEACHER),
     "class/{course}/labs/{lab}/desk/blind": Line(TEACHER, form={"to": "on"}),
     f"{DESK}/criteria/{{criterion}}": Line(TEACHER, form={"version": "0"}),
+    "authors/{pack}/{lab}/look": Line(AUTHORS, f"{A_LAB}/look", gives=303),
     "class/{course}/assignments/{name}": Line(TEACHER),
     "class/{course}/announcements": Line(TEACHER, form={"text": "내일은 헤드폰을 가져오세요."}),
     "class/{course}/announcements/{announcement}/withdraw": Line(TEACHER),

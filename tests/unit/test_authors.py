@@ -242,6 +242,7 @@ def test_a_solution_a_key_and_a_reference_are_found_in_what_is_handed_out(made: 
     nbformat.write(notebook, released / "event-notice.ipynb")
     page = render_page(released, "event-notice", "en")
     assert "onerror" not in page
+    assert "¶" not in page
     assert "<script" not in page
 
 
