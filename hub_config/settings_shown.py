@@ -23,6 +23,8 @@ KOREAN = {
     "ai_prices": "내장 모델의 계산용 가격(원)", "ai_budgets": "훈련생, 과정, 기관이 AI에 쓸 수 있는 한도", "ai_courses": "과정이나 실습에만 다르게 적용하는 AI 규칙",
     "ai_content_days": "AI 질문과 답을 보관하는 날수", "keep_records_years": "훈련 기록을 보관하는 햇수", "keep_looks_years": "열람 기록을 보관하는 햇수",
     "max_upload_mb": "제출물 하나의 최대 크기(MB)", "database_url": "기록 데이터베이스의 위치. 비우면 자료 폴더의 SQLite", "journal_head_url": "원장의 서명을 보내 두는 밖의 주소",
+    "server_memory_mb": "실습 서버 하나가 쓸 수 있는 메모리(MB)", "server_cpus": "실습 서버 하나가 쓸 수 있는 CPU",
+    "server_processes": "실습 서버 하나가 띄울 수 있는 프로세스 수", "server_file_mb": "실습 서버에서 쓸 수 있는 파일 하나의 최대 크기(MB)",
     "grading_workers": "동시에 채점하는 제출물 수",
 }  # fmt: skip
 

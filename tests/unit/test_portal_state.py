@@ -65,7 +65,7 @@ def test_backups_are_noted_by_their_commands_and_shown(
     file.write_bytes(b"x" * 2_000_000)
     note(data, "made", file, sealed=True)
     note(data, "verified", file, sealed=True, events=7)
-    (data / FILE).open("a").write('{"half": ')
+    (data / FILE).write_text((data / FILE).read_text("utf-8") + '{"half": ', "utf-8")
     assert [(one.what, one.events) for one in noted(data)] == [("verified", 7), ("made", None)]
     page = world.browser("office", "en").get(PAGE).text
     assert page.count("of-monday.pbk") == 2
