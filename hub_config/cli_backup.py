@@ -42,6 +42,7 @@ def backup() -> None:
 def backup_create(file: Path, passphrase_file: Path | None, homes: bool, with_secrets: bool) -> None:
     from hub_config.backup import sources
     from hub_config.backup.create import create, passphrase_of
+    from hub_config.backup.noted import note
     from hub_config.health.kept import note_backup
 
     settings = in_force()
@@ -51,6 +52,7 @@ def backup_create(file: Path, passphrase_file: Path | None, homes: bool, with_se
     with _bar(total) as report:
         contents = create(settings, file, homes=homes, secrets=secrets, passphrase=passphrase, report=report)
     note_backup(settings, file, sealed=passphrase is not None, now=datetime.now(UTC))
+    note(settings.data, "made", file, sealed=passphrase is not None)
     size, files = file.stat().st_size / 1e6, len(contents.files)
     for name in contents.left_out:
         say(f"넣지 않음: {name}", f"left out: {name}")
@@ -95,10 +97,19 @@ def backup_restore(
 @PASSPHRASE
 def backup_verify(file: Path, passphrase_file: Path | None) -> None:
     from hub_config.backup.create import passphrase_of
+    from hub_config.backup.noted import note
     from hub_config.backup.restore import verify
 
     with _bar(file.stat().st_size if file.is_file() else 0) as report:
         contents, held = verify(file, passphrase_of(passphrase_file) if passphrase_file else None, report)
+    note(
+        in_force().data,
+        "verified",
+        file,
+        sealed=passphrase_file is not None,
+        holds=held.wrong is None,
+        events=held.events,
+    )
     _tell(contents, held)
 
 

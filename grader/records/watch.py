@@ -44,6 +44,11 @@ class Watch:
         """What is known without walking."""
         return self._standing
 
+    @property
+    def exported(self) -> Heads | None:
+        """The signed heads that a whole walk holds the journal against."""
+        return self._exported
+
     def whole(self) -> Standing:
         """Walk everything; pages are answered meanwhile with what is known."""
         now, self._walking = self._now(), True

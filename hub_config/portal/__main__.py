@@ -23,6 +23,7 @@ from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.refusals import refusal_text
 from hub_config.settings import Settings, load_settings
+from hub_config.settings_shown import shown
 
 #: A course run of thirty learners and 120 days is folded from about 7 000 events, some tens of thousands of objects.
 COLLECT_AFTER = (100_000, 20, 50)
@@ -49,6 +50,7 @@ def portal_settings(settings: Settings) -> PortalSettings:
         similar_command=(*command, "similar", "--json"),
         release_command=(*command, "release", "--json"),
         prepare_command=(*command, "prepare", "--json"),
+        shown_settings=shown(settings),
     )
 
 

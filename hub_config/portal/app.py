@@ -59,6 +59,7 @@ from hub_config.portal import (
     signs,
     similar,
     staff,
+    state,
     topics,
     verify,
 )
@@ -103,6 +104,7 @@ ROUTERS = (
     differences.router,
     run_make.router,
     staff.router,
+    state.router,
     office.router,
     certificates.router,
     certificate_mine.router,

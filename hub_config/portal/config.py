@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
 
+from hub_config.settings_shown import Shown
+
 
 def utc_now() -> datetime:
     """The server's clock."""
@@ -57,6 +59,9 @@ class PortalSettings(BaseModel):
         default=(sys.executable, "-m", "hub_config.cli", "lab", "check", "--json", "--keep"), min_length=1,
         description="run with the folder to keep in and the lab at its end",
     )  # fmt: skip
+    shown_settings: tuple[Shown, ...] = Field(
+        default=(), description="the product's settings, to be looked at by an office"
+    )
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)
 
