@@ -57,8 +57,8 @@ class Sandbox:
     #: sandbox, what is run has to be the first process itself.
     is_first: bool = False
 
-    def command(self, argv: Sequence[str]) -> list[str]:
-        """The bubblewrap command line that runs argv."""
+    def command(self, argv: Sequence[str], *, seccomp: Sequence[int] = ()) -> list[str]:
+        """The bubblewrap command line that runs argv; `seccomp` are descriptors with filters of system calls."""
         return [
             str(bwrap()),
             *("--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"),
@@ -66,6 +66,7 @@ class Sandbox:
             *(() if self.network else ("--unshare-net",)),
             *(("--die-with-parent",) if self.dies_with_parent else ()),
             *(("--as-pid-1",) if self.is_first else ()),
+            *(arg for number in seccomp for arg in ("--add-seccomp-fd", str(number))),
             # Where root runs this, the kernel takes a process in here for root too: only read-only keeps it from the settings
             # of the whole machine (with core_pattern it would run programs outside).
             *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),

@@ -49,6 +49,8 @@ def _write(folder: Path, *, instructor: bool, lang: str) -> None:
             "jpserver_extensions": {
                 **{f"nbgrader.server_extensions.{name}": instructor for name in SERVER_EXTENSIONS},
                 "hub_config.self_check": True,
+                # No language server is installed; looking for twenty of them takes a tenth of a second.
+                "jupyter_lsp": False,
             },
             "kernel_manager_class": "hub_config.kernels.LabKernelManager",
         },

@@ -19,6 +19,7 @@ from traitlets import Callable, Int, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 from hub_config import cgroup
+from hub_config.quick import seccomp
 from hub_config.supervisor import descendants, is_zombie
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
@@ -121,10 +122,11 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
         """Run the server's command in the sandbox."""
-        self.holds(Popen(
-            cgroup.entering(self.groups(), sandbox.command(argv)),
-            env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True,
-        ))  # fmt: skip
+        with seccomp.descriptors() as filters:
+            command = cgroup.entering(self.groups(), sandbox.command(argv, seccomp=filters))
+            self.holds(Popen(
+                command, env=sandbox.environment(), stdout=out, stderr=out, start_new_session=True, pass_fds=filters
+            ))  # fmt: skip
 
     def groups(self) -> list[str]:
         """Make the control groups that hold all of this server's processes together."""

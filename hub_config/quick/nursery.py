@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from hub_config.quick import kernel_calls as kernel
-from hub_config.quick.run import become
+from hub_config.quick.run import Before, become
 
 #: Where the server finds the channel to its nursery.
 CHANNEL = "PRACTICUM_NURSERY"
@@ -28,8 +28,8 @@ END_SECONDS = 5
 class Nursery:
     """The server and the kernels that run now."""
 
-    def __init__(self, holder: socket.socket, generators: list[Any]) -> None:
-        self._holder, self._generators = holder, generators
+    def __init__(self, holder: socket.socket, before: Before) -> None:
+        self._holder, self._before = holder, before
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._running: dict[int, tuple[int, socket.socket | None]] = {}
 
@@ -102,7 +102,7 @@ class Nursery:
                 if teller:
                     teller.close()
             gc.freeze()
-            become(argv, env, cwd, self._generators)
+            become(argv, env, cwd, self._before)
         except BaseException:
             traceback.print_exc()
         finally:

@@ -11,9 +11,17 @@ import threading
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from hub_config.quick.fresh import reseed
+from hub_config.quick.homes import Noted, move_in
+
+
+class Before(NamedTuple):
+    """What the template knows of itself, for a fork to make its own."""
+
+    generators: list[Any]
+    homes: list[Noted]
 
 
 def is_ours(argv: Sequence[str]) -> bool:
@@ -21,14 +29,15 @@ def is_ours(argv: Sequence[str]) -> bool:
     return len(argv) > 2 and argv[0] == sys.executable and argv[1] in ("-m", "-c")
 
 
-def become(argv: Sequence[str], env: dict[str, str], cwd: str, generators: list[object]) -> NoReturn:
+def become(argv: Sequence[str], env: dict[str, str], cwd: str, before: Before) -> NoReturn:
     """Run a command to its end, and end with its exit code."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     if not is_ours(argv):
         os.execvpe(argv[0], list(argv), env)  # noqa: S606
-    reseed(generators)
+    reseed(before.generators)
+    move_in(before.homes, env.get("HOME", cwd))
     gc.enable()
     code = 1
     try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 #: Names and numbers on x86_64 and on aarch64; None where there is no such call.
 REFUSED: dict[str, tuple[int, int | None]] = {
@@ -56,6 +58,18 @@ def program(machine: str = "", *, without_truncate: bool = False) -> bytes:
         _step(_RETURN, _ALLOW),
     ]  # fmt: skip
     return b"".join(steps)
+
+
+@contextmanager
+def descriptors() -> Iterator[list[int]]:
+    """A descriptor with the filter, as bubblewrap takes it; none on a machine without a list."""
+    if os.uname().machine not in MACHINES:
+        yield []
+        return
+    with open(os.memfd_create("seccomp"), "w+b", buffering=0) as file:  # noqa: PTH123
+        file.write(program())
+        file.seek(0)
+        yield [file.fileno()]
 
 
 def _step(code: int, value: int, if_so: int = 0, else_: int = 0) -> bytes:

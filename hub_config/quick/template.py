@@ -23,8 +23,10 @@ from typing import Any, NoReturn
 
 from hub_config.quick import warm
 from hub_config.quick.fresh import seeded
+from hub_config.quick.homes import NOBODYS, noted
 from hub_config.quick.join import Bounds, confine, enter
 from hub_config.quick.nursery import Nursery
+from hub_config.quick.run import Before
 
 LOOK_SECONDS, ORDER_SECONDS = 5.0, 5.0
 MAX_ORDER_BYTES = 1 << 18
@@ -38,13 +40,14 @@ def main() -> NoReturn:
     """Serve the socket that the first argument names; the others are more modules to import."""
     # A thread of an import is missing in whatever is forked.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ["HOME"] = NOBODYS
     path = Path(sys.argv[1])
     listener = listen(path)
-    for name in (*warm.SERVER, *warm.lab_imports(), *sys.argv[2:]):
+    for name in (*warm.SERVER, *warm.KERNEL, *warm.lab_imports(), *sys.argv[2:]):
         # What cannot be imported here is the server's or the notebook's own trouble, later, in its own words.
         with suppress(Exception):
             importlib.import_module(name)
-    generators, modules = seeded(), stamps()
+    before, modules = Before(seeded(), noted()), stamps()
     if threads := len(os.listdir("/proc/self/task")) - 1:  # noqa: PTH208
         sys.exit(f"{threads} threads were started by an import: what is forked now would miss them")
     gc.collect()
@@ -55,7 +58,7 @@ def main() -> NoReturn:
         ready, _, _ = select.select([listener], [], [], LOOK_SECONDS)
         changed = stamps() != modules
         if ready:
-            serve(listener, generators, changed)
+            serve(listener, before, changed)
         if changed:
             listener.close()
             os.execv(sys.executable, sys.orig_argv)  # noqa: S606
@@ -74,7 +77,7 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, generators: list[Any], changed: bool) -> None:
+def serve(listener: socket.socket, before: Before, changed: bool) -> None:
     """Take one order."""
     asking, _address = listener.accept()
     with asking:
@@ -87,7 +90,7 @@ def serve(listener: socket.socket, generators: list[Any], changed: bool) -> None
             if changed:
                 asking.send(STALE)
             elif message and len(descriptors) == 3:
-                _start(json.loads(message), descriptors, asking, generators, listener)
+                _start(json.loads(message), descriptors, asking, before, listener)
         except (OSError, ValueError):
             traceback.print_exc()
         finally:
@@ -108,7 +111,7 @@ def is_the_hub(asking: socket.socket) -> bool:
 
 
 def _start(
-    order: dict[str, Any], descriptors: list[int], asking: socket.socket, generators: list[Any], listener: socket.socket
+    order: dict[str, Any], descriptors: list[int], asking: socket.socket, before: Before, listener: socket.socket
 ) -> None:
     """Fork three times: into the namespaces, into the process space, and away from a parent that is outside of it.
 
@@ -135,7 +138,7 @@ def _start(
         confine(Bounds.of(order["bounds"]), [holder, asking.fileno()])
         asking.send(STARTED)
         asking.close()
-        Nursery(socket.socket(fileno=holder), generators).serve(order)
+        Nursery(socket.socket(fileno=holder), before).serve(order)
     except BaseException:
         traceback.print_exc()
     finally:

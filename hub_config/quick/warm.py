@@ -11,10 +11,28 @@ from collections.abc import Iterator
 from labs.catalog import pack_folders
 
 SERVER = (
-    "hub_config.singleuser", "jupyter_server.serverapp", "jupyterlab.labapp", "jupyterhub.services.auth",
-    "hub_config.kernels", "hub_config.quick.provisioner", "ipykernel.kernelapp", "openai", "ipywidgets", "moviepy",
-    "numpy", "PIL.Image",
+    "hub_config.singleuser", "jupyter_server.serverapp", "jupyterlab.labapp", "jupyterhub.singleuser.extension",
+    # The server's extensions, whoever may see them, and its pages, which it looks up by name.
+    "nbgrader.server_extensions.assignment_list.handlers", "nbgrader.server_extensions.course_list.handlers",
+    "nbgrader.server_extensions.formgrader.formgrader", "nbgrader.server_extensions.validate_assignment.handlers",
+    "jupyter_server_terminals.app", "jupyterlab_jupytext", "notebook.app", "notebook_shim.nbserver", "hub_config.self_check",
+    "grader.nbgrader_setup", "hub_config.jupyterlab", "hub_config.kernels", "hub_config.quick.provisioner",
+    *(f"jupyter_server.{name}.handlers" for name in ("files", "kernelspecs", "nbconvert", "view")),
+    "jupyter_server.services.shutdown", "jinja2.ext", "tornado.platform.asyncio",
+    *(f"jupyter_server.services.{name}.handlers" for name in (
+        "api", "config", "contents", "events", "kernels", "kernelspecs", "nbconvert", "security", "sessions")),
+    "jupyter_server.services.kernels.websocket", "jupyter_server.services.kernels.connection.channels",
 )  # fmt: skip
+KERNEL = (
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "IPython.core.completer",
+    "openai",
+    "ipywidgets",
+    "moviepy",
+    "numpy",
+    "PIL.Image",
+)
 IMPORT = re.compile(r"^(?:from|import) ([A-Za-z_][\w.]*)", re.MULTILINE)
 
 

@@ -101,6 +101,24 @@ async def test_arguments_and_environment_arrive_as_they_are(house: House) -> Non
     assert {name: env[f"PRACTICUM_{name}"] for name in odd} == odd
 
 
+async def test_what_modules_noted_of_the_home_is_this_persons(house: House) -> None:
+    """JupyterLab and others note paths below the home while they are imported."""
+    code = """
+import gc
+from jupyterlab.labapp import LabApp
+from send2trash import plat_other
+print(LabApp().workspaces_dir, LabApp().user_settings_dir, plat_other.HOMETRASH)
+word = ".nobody-" + "practicum"
+for found in gc.get_objects():
+    if type(found) in (list, tuple, dict) and any(type(v) is str and word in v for v in (found.values() if type(found) is dict else found)):
+        if found is not globals() and "NOBODYS" not in found and word not in found:
+            print("STILL", str(found)[:300])
+"""
+    said = await house.says("ann", code)
+    below = "/home/ann/.jupyter/lab"
+    assert said.splitlines() == [f"{below}/workspaces {below}/user-settings /home/ann/.local/share/Trash"]
+
+
 async def test_another_program_is_run_as_it_is(house: House) -> None:
     spawner = house.spawner("ann", "")
     spawner.cmd = ["/bin/sh", "-c", "echo $USER $0; exit 5"]

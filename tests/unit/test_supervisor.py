@@ -188,6 +188,19 @@ def test_a_service_that_dies_later_again_and_again_is_given_up(tmp_path: Path, w
     assert sleeping(web.sleep) == []
 
 
+def test_a_service_that_nobody_waits_for_holds_nothing_up(tmp_path: Path, web: Web) -> None:
+    """Without the template servers start by themselves: however often it dies, the class goes on."""
+    dies = {"name": "dies", "argv": [sys.executable, "-S", "-c", "raise SystemExit(3)"], "ready_url": ""}
+    with supervising(tmp_path, dies, web.service("web")) as supervised:
+        supervised.until("READY")
+        for _ in range(6):
+            assert supervised.until("↻")[-1] == "dies: 3 ↻"
+        assert alive(web.started[0])
+        supervised.process.terminate()
+        assert supervised.until("END")[-1] == "END"
+    assert eventually(lambda: sleeping(web.sleep) == [])
+
+
 def test_a_service_that_never_answers_is_named(tmp_path: Path, web: Web) -> None:
     silent = {"name": "silent", "argv": ["sleep", web.sleep], "ready_url": f"http://127.0.0.1:{web.port}/"}
     with supervising(tmp_path, {**silent, "ready_seconds": 0.5}) as supervised:
