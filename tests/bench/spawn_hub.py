@@ -38,7 +38,7 @@ c.QuickSpawner.template = str(data / "quick" / "template.sock")
 c.QuickSpawner.called_ports = [port + 81, 80, 443]
 if given["spawner"] == "stock":
     c.JupyterHub.spawner_class = "simple"
-    c.Spawner.cmd = ["jupyterhub-singleuser"]
+    c.Spawner.cmd, c.Spawner.args = ["jupyterhub-singleuser"], ["--allow-root"]
     c.SimpleLocalProcessSpawner.home_dir_template = str(data / "homes" / "{username}")
 else:
     c.JupyterHub.spawner_class = {"bubblewrap": SandboxSpawner, "quick": QuickSpawner}[given["spawner"]]

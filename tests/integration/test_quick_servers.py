@@ -139,7 +139,7 @@ async def test_thirty_at_once(house: House) -> None:
     spawners = [house.spawner("ann", RUNS, server=f"s{number}") for number in range(30)]
     await asyncio.gather(*(spawner.start() for spawner in spawners))
     assert [await spawner.poll() for spawner in spawners] == [None] * 30
-    assert all(len(descendants(spawner.pid)) == 4 for spawner in spawners)
+    await until(lambda: all(len(descendants(spawner.pid)) == 4 for spawner in spawners))
     await asyncio.gather(*(spawner.stop(now=True) for spawner in spawners))
     assert None not in [await spawner.poll() for spawner in spawners]
 

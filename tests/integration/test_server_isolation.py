@@ -300,11 +300,11 @@ while held + ended < 4:
     except BlockingIOError:
         time.sleep(0.05)
     ended += os.waitpid(-1, os.WNOHANG)[0] > 0
-print("held", held, flush=True)
+print("ended", ended, flush=True)
 for child in children:
     os.kill(child, signal.SIGKILL)
 """
-    assert "held 4" in await house.says("ann", hog)
+    assert "ended 0" in await house.says("ann", hog)
     house.log("ann").unlink()
     assert "memory" in cgroup.places(), cgroup.why_not()
     spawner = house.spawner("ann", hog)
@@ -312,7 +312,7 @@ for child in children:
     await spawner.start()
     while await spawner.poll() is None:
         await asyncio.sleep(0.1)
-    assert int(house.log("ann").read_text().split()[1]) < 3
+    assert int(house.log("ann").read_text().split()[1]) > 0
 
 
 # --- start, poll, stop -----------------------------------------------------------------------------------------------

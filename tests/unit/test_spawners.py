@@ -32,7 +32,7 @@ def test_the_settings_are_handed_over(tmp_path: Path, name: str, kind: type, mon
     assert c.JupyterHub.spawner_class is kind
     spawner = kind(config=c)
     assert spawner.homes == str(tmp_path / "homes")
-    assert spawner.course_languages == {"course-a": "en"}
+    assert spawner.course_languages() == {"course-a": "en"}
     assert spawner.cmd[1:] == ["-m", "hub_config.singleuser"]
     assert (spawner.mem_limit, spawner.max_processes) == (500_000_000, 60)
     if name == "quick":
