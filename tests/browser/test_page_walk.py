@@ -40,7 +40,7 @@ COLOURS: dict[str, Any] = {"runOnly": ["color-contrast"], "resultTypes": ["viola
 
 #: Korean that stands in the records of the played world, and the sign of an excused day in the official attendance sheet.
 DATA = re.compile(
-    "김미나|김○나|이준|이브|출석부 확인|30[12]호|훈련생번호|훈련상태|훈련중|퇴소일|이름|녹음에서는 12년이라고 말합니다|공(?= excused)"
+    "김미나|김○나|이준|이브|출석부 확인|내일은 헤드폰을 가져오세요|내일은 302호에서 합니다|30[12]호|훈련생번호|훈련상태|훈련중|퇴소일|이름|녹음에서는 12년이라고 말합니다|공(?= excused)"
 )
 
 
