@@ -230,6 +230,7 @@ def test_ten_first_calls_start_one_worker_and_idleness_ends_it(own: Service) -> 
     assert own.workers("embed") not in ([], first)
 
 
+@pytest.mark.alone
 def test_a_worker_that_is_killed_over_a_call_is_said_and_started_again(service: Service) -> None:
     body = {"model": CHAT, "messages": MESSAGES, "max_tokens": 3000, "ignore_eos": True}
     headers = {"Authorization": f"Bearer {KEY}"}

@@ -211,7 +211,7 @@ async def test_shared_memory_is_each_ones_own(house: House) -> None:
     await house.up(neighbour, "bob")
     said = await fresh(house, "import os; " + find)
     await neighbour.stop(now=True)
-    assert said.splitlines()[0] == "[]"
+    assert "[]" in said.splitlines()
     assert "0x" not in said
 
 

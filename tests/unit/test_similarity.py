@@ -131,6 +131,7 @@ def test_captions_are_compared_by_their_words_not_their_times() -> None:
 @pytest.mark.parametrize(
     "content", ["\n" * 4_000_000, " \n" * 2_000_000, "9" * 4_000_000, "-->" * 1_000_000, "가" * 1_600_000]
 )
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["captions", "document"])
 def test_a_text_made_to_be_slow_is_not(tmp_path: Path, content: str, kind: Kind) -> None:
     (tmp_path / "c.srt").write_text(content, "utf-8")
@@ -140,6 +141,7 @@ def test_a_text_made_to_be_slow_is_not(tmp_path: Path, content: str, kind: Kind)
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.alone
 def test_passages_of_texts_that_repeat_themselves_are_found_in_time() -> None:
     one = texts.units_of("가" * 10_000 + "나다" * 5_000, "ko")
     other = texts.units_of("나다" * 5_000 + "가나" * 500 + "가" * 9_000, "ko")
