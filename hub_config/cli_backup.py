@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,6 @@ def backup_create(file: Path, passphrase_file: Path | None, homes: bool, with_se
     from hub_config.backup import sources
     from hub_config.backup.create import create, passphrase_of
     from hub_config.backup.noted import note
-    from hub_config.health.kept import note_backup
 
     settings = in_force()
     passphrase = passphrase_of(passphrase_file) if passphrase_file else None
@@ -51,7 +49,6 @@ def backup_create(file: Path, passphrase_file: Path | None, homes: bool, with_se
     total = sources.size_of(settings.data, sources.folders_of(homes, secrets))
     with _bar(total) as report:
         contents = create(settings, file, homes=homes, secrets=secrets, passphrase=passphrase, report=report)
-    note_backup(settings, file, sealed=passphrase is not None, now=datetime.now(UTC))
     note(settings.data, "made", file, sealed=passphrase is not None)
     size, files = file.stat().st_size / 1e6, len(contents.files)
     for name in contents.left_out:

@@ -1,4 +1,4 @@
-"""When backups were made and verified, as a list beside the data. The rule: it holds no path, no passphrase and no content."""
+"""When backups were made and verified, as a list in the data folder. The rule: it holds no path, no passphrase and no content."""
 
 from __future__ import annotations
 

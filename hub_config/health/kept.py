@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,33 +11,14 @@ from grader.records.db import engine_for, reading
 from grader.records.heads import EXPORTED, HeadsError
 from grader.records.models import Event, GradingTask, Person
 from grader.records.watch import Standing
+from hub_config.backup.noted import noted
 from hub_config.heads import head_export
-from hub_config.health.finding import Finding, State
+from hub_config.health.finding import Finding
 from hub_config.settings import Settings
 from labs.texts import Text
 
 #: The journal's head is due each day, a backup each week.
 HEAD_DUE, BACKUP_DUE = timedelta(days=2), timedelta(days=8)
-MARK = Path("run") / "backup.json"
-
-
-class LastBackup(BaseModel):
-    """The newest backup, as the command that made it wrote down."""
-
-    at: AwareDatetime
-    file: Path
-    bytes: int
-    sealed: bool
-
-
-def note_backup(settings: Settings, file: Path, *, sealed: bool, now: datetime) -> None:
-    """Write down that a backup was made."""
-    made = LastBackup(at=now, file=file.resolve(), bytes=file.stat().st_size, sealed=sealed)
-    path = settings.data / MARK
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    half = path.with_suffix(".part")
-    half.write_text(made.model_dump_json(), "utf-8")
-    half.replace(path)
 
 
 def look(settings: Settings, now: datetime, engine: Engine | None, standing: Standing | None) -> list[Finding]:
@@ -123,17 +102,15 @@ def _backup(settings: Settings, now: datetime) -> Finding:
         ko="practicum backup create FILE --passphrase-file FILE",
         en="practicum backup create FILE --passphrase-file FILE",
     )
-    try:
-        last = LastBackup.model_validate_json((settings.data / MARK).read_bytes())
-    except (OSError, ValidationError):
+    last = next((note for note in noted(settings.data) if note.what == "made"), None)
+    if last is None:
         return Finding(
             "records", "backup", "todo", Text(ko="백업이 아직 없습니다.", en="no backup has been made yet"), todo
         )
-    gone, old = not last.file.is_file(), now.astimezone(UTC) - last.at > BACKUP_DUE
-    state: State = "todo" if gone or old else "good"
-    where = (" (옮겼거나 지워짐)", " (moved or deleted)") if gone else ("", "")
+    old = now.astimezone(UTC) - last.at > BACKUP_DUE
+    when = f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     said = Text(
-        ko=f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {last.bytes / 1e6:.1f}MB, {last.file.name}{where[0]}",
-        en=f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {last.bytes / 1e6:.1f} MB, {last.file.name}{where[1]}",
+        ko=f"{when}, {last.size_bytes / 1e6:.1f}MB, {last.name}",
+        en=f"{when}, {last.size_bytes / 1e6:.1f} MB, {last.name}",
     )
-    return Finding("records", "backup", state, said, todo if old else None)
+    return Finding("records", "backup", "todo" if old else "good", said, todo if old else None)

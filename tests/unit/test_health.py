@@ -20,6 +20,7 @@ from grader.records.chain import Finding as Broken
 from grader.records.db import open_database
 from grader.records.watch import Standing
 from hub_config import doctor
+from hub_config.backup.noted import FILE, note, noted
 from hub_config.heads import head_export
 from hub_config.health import faults, kept, machine, running
 from hub_config.health.finding import Finding, State
@@ -186,13 +187,14 @@ def test_the_last_backup_is_told_with_its_age(settings: Settings, tmp_path: Path
     assert backup().state == "todo"
     file = tmp_path / "practicum.backup"
     file.write_bytes(b"x" * 2_000_000)
-    kept.note_backup(settings, file, sealed=True, now=NOW)
-    assert (backup().state, backup().said.en) == ("good", "2026-07-06 03:00 UTC, 2.0 MB, practicum.backup")
-    assert backup(NOW + timedelta(days=9)).state == "todo"
-    file.unlink()
-    assert "moved or deleted" in backup().said.en
-    (settings.data / kept.MARK).write_text("{")
-    assert backup().state == "todo"
+    note(settings.data, "made", file, sealed=True)
+    note(settings.data, "verified", tmp_path / "practicum.backup", sealed=True)
+    (made_at,) = [one.at for one in noted(settings.data) if one.what == "made"]
+    told = backup(made_at)
+    assert (told.state, told.said.en) == ("good", f"{made_at:%Y-%m-%d %H:%M} UTC, 2.0 MB, practicum.backup")
+    assert backup(made_at + timedelta(days=9)).state == "todo"
+    (settings.data / FILE).write_text("{")
+    assert backup(made_at).state == "todo"
 
 
 def test_the_journal_is_told_with_its_head_and_what_does_not_hold(settings: Settings) -> None:
