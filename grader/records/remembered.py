@@ -8,7 +8,7 @@ A moment before the newest event, and a transaction that writes, read for themse
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 #: A state of thirty learners and 120 days takes a few megabytes.
 MOST_STATES = 128
+#: So many moments of each course are kept: who asked a little before another's newer state still finds one from before. They
+#: share the learners that did not change.
+MOMENTS = 8
 #: Events that make a difference to the learner alone whom they are about.
 OWN = ("attendance.", "submission.", "grade.", "feedback.")
 _LABS = (
@@ -73,27 +76,29 @@ class Memory:
     """The states of one database that were asked for last."""
 
     def __init__(self, most: int = MOST_STATES) -> None:
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, deque[Kept]] = OrderedDict()
         self._lock = threading.Lock()
         self._most = most
 
-    def get(self, course: str) -> Kept | None:
+    def get(self, course: str, basis: Basis, as_of: datetime) -> Kept | None:
+        """The newest state that covers a moment."""
         with self._lock:
-            if course in self._kept:
-                self._kept.move_to_end(course)
-            return self._kept.get(course)
+            if course not in self._kept:
+                return None
+            self._kept.move_to_end(course)
+            return next((kept for kept in reversed(self._kept[course]) if kept.covers(basis, as_of)), None)
 
     def lasts(self, course: str, now: datetime) -> bool:
         """Whether a state is kept that has not turned by itself."""
         with self._lock:
-            return course in self._kept and now < self._kept[course].turns_at
+            return course in self._kept and now < self._kept[course][-1].turns_at
 
     def keep(self, course: str, kept: Kept) -> None:
         """Keep a state, where every event that there is was known to it."""
         if kept.made_at < kept.known_from:
             return
         with self._lock:
-            self._kept[course] = kept
+            self._kept.setdefault(course, deque(maxlen=MOMENTS)).append(kept)
             self._kept.move_to_end(course)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)

@@ -187,8 +187,8 @@ def course_state(session: Session, course: str, as_of: datetime) -> CourseState:
     memory = memory_of(session)
     if memory is None:
         return fold(session, run, as_of)
-    basis, place, kept = basis_of(session, run), newest(session, course), memory.get(course)
-    if kept and kept.covers(basis, as_of):
+    basis, place = basis_of(session, run), newest(session, course)
+    if kept := memory.get(course, basis, as_of):
         if kept.newest == place:
             return replace(kept.state, run=run)
         if fresh := _refold(session, run, kept, place, as_of):
@@ -230,8 +230,6 @@ def _refold(session: Session, run: CourseRun, kept: Kept, place: Place | None, a
         for learner in kept.state.learners
     )
     known_from = max((kept.known_from, *(event.at for event in (*others, *attendance))))
-    if as_of < known_from:
-        return None
     turns_at = min(kept.turns_at, turning_point(as_of, zone(run), facts.days, attendance))
     state = replace(kept.state, run=run, learners=learners)
     return Kept(state, facts, kept.basis, place, known_from, as_of, turns_at)

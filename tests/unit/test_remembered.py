@@ -184,6 +184,32 @@ def test_a_new_event_is_seen_at_once_and_only_its_learner_is_read_again(engine: 
     assert not any("payload" in sql for sql in read)  # nothing is folded again
 
 
+@pytest.mark.parametrize("earlier", [timedelta(seconds=1), timedelta(seconds=3)])
+def test_who_asked_a_moment_before_a_newer_event_waits_for_no_fold_of_the_whole(
+    engine: Engine, earlier: timedelta
+) -> None:
+    """A class that checks in at once: of two requests the older one may come to the records after the newer one's event."""
+    payload = {"day": "2026-07-06"}
+    with writing(engine) as session:
+        at = MONDAY_TEN - timedelta(minutes=2)
+        journal.append(session, attend.CHECKED_IN, actor="bob", course=COURSE, subject="bob", payload=payload, at=at)
+    both(engine, MONDAY_TEN - timedelta(minutes=1))
+    with writing(engine) as session:
+        for login, at in (("ann", MONDAY_TEN - timedelta(seconds=2)), ("ann", MONDAY_TEN)):
+            kind = attend.CHECKED_IN if at < MONDAY_TEN else attend.CHECKED_OUT
+            journal.append(session, kind, actor=login, course=COURSE, subject=login, payload=payload, at=at)
+    both(engine, MONDAY_TEN)
+    read: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _u, sql, values, _x, _m: read.append(f"{sql} {values}"))
+    with reading(engine) as session:
+        told_then = told(course_state(session, COURSE, MONDAY_TEN - earlier))
+    asked = [sql for sql in read if "payload" in sql and "attendance." in sql]
+    assert asked
+    assert all("ann" in sql for sql in asked)
+    with reading(engine) as session:
+        assert told_then == told(fold(session, find_course(session, COURSE), MONDAY_TEN - earlier))
+
+
 def test_what_is_rolled_back_is_never_kept(engine: Engine) -> None:
     before, _ = both(engine, MONDAY_TEN)
     payload = {"day": "2026-07-06"}
@@ -210,10 +236,11 @@ def test_what_is_rolled_back_is_never_kept(engine: Engine) -> None:
 def test_the_memory_has_a_bound() -> None:
     memory = remembered.Memory(most=2)
     moment = datetime(2026, 7, 6, tzinfo=UTC)
-    kept: Any = remembered.Kept(None, None, None, None, moment, moment, moment)  # type: ignore[arg-type]
+    basis = remembered.Basis(None, ())
+    kept: Any = remembered.Kept(None, None, basis, None, moment, moment, moment + timedelta(days=1))  # type: ignore[arg-type]
     for course in ("a", "b", "c"):
         memory.keep(course, kept)
-    assert [memory.get(course) is not None for course in ("a", "b", "c")] == [False, True, True]
+    assert [memory.get(course, basis, moment) is not None for course in ("a", "b", "c")] == [False, True, True]
 
 
 def test_times_are_found_wherever_they_stand_in_a_payload() -> None:
