@@ -103,7 +103,8 @@ def _hub(settings: Settings, env: dict[str, str]) -> Service:
     (settings.data / "hub").mkdir(parents=True, exist_ok=True, mode=0o700)
     env = {**env, "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", "")])}
     argv = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
-    return Service("hub", argv, addresses(settings)["hub"], env)
+    # It answers before it has told the proxy of itself and of the portal: people come in when the last of them is known.
+    return Service("hub", argv, f"{settings.base_url}/services/portal/health", env)
 
 
 def _portal(settings: Settings, env: dict[str, str]) -> Service:

@@ -34,7 +34,10 @@ class ServiceFailed(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """A process to keep running; it is ready when its address answers. Without one nothing waits for it or ends with it."""
+    """A process to keep running; it is ready when its address is there and answers.
+
+    Without an address nothing waits for it or ends with it.
+    """
 
     name: str
     argv: Sequence[str]
@@ -117,7 +120,8 @@ class Supervisor:
             deadline = time.monotonic() + service.ready_seconds
             while time.monotonic() < deadline and not self.stopping.is_set():
                 with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get(service.ready_url)).status_code < 500:
+                    status = (await client.get(service.ready_url)).status_code
+                    if status < 500 and status != httpx.codes.NOT_FOUND:
                         return
                 await asyncio.sleep(0.1)
         if not self.stopping.is_set():

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from quick_template import Template, running_template
+from quick_template import Template, descriptors, running_template
 from test_server_isolation import House
 
 from grader.sandbox import Sandbox
@@ -239,9 +239,9 @@ async def test_no_file_grows_beyond_its_bound(house: House) -> None:
 
 
 async def test_the_template_holds_nothing_worth_having(template: Template) -> None:
-    descriptors = [str(path.readlink()) for path in Path(f"/proc/{template.process.pid}/fd").iterdir()]
-    assert sum(name.startswith("socket:") for name in descriptors) == 1  # where it listens
-    assert not any(name.endswith((".db", ".sqlite")) for name in descriptors)
+    held = descriptors(template.process.pid)
+    assert sum(name.startswith("socket:") for name in held) == 1  # where it listens
+    assert not any(name.endswith((".db", ".sqlite")) for name in held)
     assert len(list(Path(f"/proc/{template.process.pid}/task").iterdir())) == 1
 
 

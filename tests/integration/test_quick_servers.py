@@ -17,7 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from jupyterhub.utils import random_port
-from quick_template import Template, running_template
+from quick_template import Template, descriptors, running_template
 from test_server_isolation import RUNS, House, processes, seconds
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
@@ -316,11 +316,11 @@ async def test_kernels_inherit_no_descriptor_and_draw_nothing_alike(jupyter: Jup
     draw = "import random, numpy, uuid; print(random.random(), numpy.random.rand(), uuid.uuid4())"
     assert len({*(await jupyter.run(first, draw)).split(), *(await jupyter.run(second, draw)).split()}) == 6
     server = descendants(jupyter.spawner.pid)[3]
-    held = {str(file.readlink()) for file in Path(f"/proc/{server}/fd").iterdir()}
+    held = descriptors(server)
     kernels = descendants(jupyter.spawner.pid)[4:]
     assert len(kernels) == 2
     for kernel in kernels:
-        mine = {str(file.readlink()) for file in Path(f"/proc/{kernel}/fd").iterdir()}
+        mine = descriptors(kernel)
         assert not {name for name in held & mine if name.startswith("socket:")}
         assert not any("template" in name for name in mine)
 

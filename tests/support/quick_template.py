@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,3 +31,12 @@ def running_template(folder: Path, *modules: str, env: dict[str, str] | None = N
             yield Template(socket, process)
         finally:
             process.kill()
+
+
+def descriptors(pid: int) -> set[str]:
+    """What a process has open; it goes on opening and closing meanwhile."""
+    found = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(str(file.readlink()))
+    return found

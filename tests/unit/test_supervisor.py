@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -31,7 +32,8 @@ far = "import subprocess, sys; subprocess.Popen(['sleep', sys.argv[1]], start_ne
 subprocess.run([sys.executable, "-c", far, sleep], stdin=null, stdout=null, stderr=null, start_new_session=True)
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200)
+        known = self.path == "/" or os.path.exists(pids + self.path.replace("/", "."))
+        self.send_response(200 if known else 404)
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", port), Answer).serve_forever()
 """
@@ -206,6 +208,17 @@ def test_a_service_that_never_answers_is_named(tmp_path: Path, web: Web) -> None
     with supervising(tmp_path, {**silent, "ready_seconds": 0.5}) as supervised:
         assert supervised.until("END") == ["FAILED silent silent.log", "END"]
     assert sleeping(web.sleep) == []
+
+
+def test_an_address_that_is_not_there_yet_is_waited_for(tmp_path: Path, web: Web) -> None:
+    """A proxy answers from the first moment, with 404 for what it has not been told of."""
+    service = web.service("web")
+    with supervising(tmp_path, {**service, "ready_url": f"{service['ready_url']}late"}) as supervised:
+        assert eventually(lambda: len(sleeping(web.sleep)) == 1)
+        time.sleep(0.5)
+        assert select.select([supervised.out], [], [], 0)[0] == []
+        web.pids.with_name("pids.late").touch()
+        assert supervised.until("READY") == ["READY"]
 
 
 def test_what_breaks_when_all_is_ready_is_said_and_leaves_nothing(tmp_path: Path, web: Web) -> None:
