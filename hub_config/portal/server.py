@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from grader.deadlines import NotTaken, must_take
 from grader.handed_out import spec_of
 from grader.own.sources import MAX_BYTES
-from grader.records import work
+from grader.records import self_checks, work
 from grader.records.blobs import Manifest
+from grader.records.db import writing
 from grader.records.models import Event
 from grader.records.state import LabState, find_course, learner_state
 from grader.records.work import UnknownWork
@@ -83,7 +84,7 @@ async def hand_in(visit: Posted, course: str, lab: str) -> Response:
 
 @router.post("/learn/{course}/hand-in/{lab}/check")
 async def self_check(visit: Posted, course: str, lab: str) -> HTMLResponse:
-    """Have the visible criteria run on the learner's own server, and show what they found."""
+    """Have the visible criteria run on the learner's own server, show what they found, and note it as a notebook's is."""
     return await to_thread.run_sync(_self_check, visit, course, lab, limiter=visit.site.waiting)
 
 
@@ -105,6 +106,9 @@ def _self_check(visit: Visit, course: str, lab: str) -> HTMLResponse:
     # Titles and points are those that were handed out; the server says no more than how it stands.
     shown = [criterion for criterion in (spec.criteria if spec else ()) if criterion.check and criterion.id in told]
     checked = [Checked(criterion, told[criterion.id]) for criterion in shown]
+    with writing(visit.site.engine) as session:
+        for one in checked:
+            self_checks.note(session, course, visit.who.name, lab, one.criterion.id, passed=one.is_met, now=visit.now)
     return hand_in_page(visit, course, lab, checked=checked)
 
 

@@ -26,6 +26,8 @@ ROLES: dict[str, Caller] = {
     "teacher": Caller("teacher", groups=frozenset({f"formgrade-{COURSE}"})),
     "far-teacher": Caller("far-teacher", groups=frozenset({f"formgrade-{OTHER}"})),
     "office": Caller("office", groups=frozenset({"institution-hanbit"})),
+    # Instructor and office in one: each rule on its own has to let them in, and neither role takes from the other.
+    "two-roles": Caller("two-roles", groups=frozenset({f"formgrade-{COURSE}", "institution-hanbit"})),
     "far-office": Caller("far-office", groups=frozenset({"institution-far"})),
     "ministry": Caller("ministry", groups=frozenset({"programme-p"})),
     "far-ministry": Caller("far-ministry", groups=frozenset({"programme-q"})),
@@ -36,7 +38,8 @@ ROLES: dict[str, Caller] = {
 PEOPLE = frozenset(role for role, caller in ROLES.items() if caller.kind == "user")
 EVERYBODY = PEOPLE | {"service", None}
 LEARNERS, OWN = frozenset({"mina", "eve"}), frozenset({"mina"})
-TEACHER, OFFICE, MINISTRY = frozenset({"teacher"}), frozenset({"office"}), frozenset({"ministry"})
+TEACHER, OFFICE = frozenset({"teacher", "two-roles"}), frozenset({"office", "two-roles"})
+MINISTRY = frozenset({"ministry"})
 OPERATOR = frozenset({"operator"})
 STAFF = TEACHER | OFFICE
 
@@ -68,7 +71,7 @@ DONE: dict[str, Any] = {"course": DONE_COURSE}
 #: Other staff reads a receipt and feedback too: their own pages lead there.
 READERS = OWN | TEACHER
 #: Authors of labs: whoever teaches a course or is of an office, wherever.
-AUTHORS, A_LAB = frozenset({"teacher", "far-teacher", "office", "far-office"}), "authors/publishing/book-proposal"
+AUTHORS, A_LAB = frozenset({*TEACHER, *OFFICE, "far-teacher", "far-office"}), "authors/publishing/book-proposal"
 GETS: dict[str, Line] = {
     "": no_page(PEOPLE - {"stranger", "far-ministry"}, gives=303),
     "health": no_page(EVERYBODY),

@@ -12,7 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 from test_portal_world import COURSE, ORIGIN, PREFIX, World, seeded_records, world
+
+from grader.records import self_checks
+from grader.records.db import reading
+from grader.records.models import Event
 
 HAND_IN = f"learn/{COURSE}/hand-in/rough-cut"
 
@@ -137,6 +142,33 @@ def test_the_self_check_shows_what_the_learners_own_server_found(world: World, s
     server.checks = lambda: httpx.Response(200, content=checked(100))
     assert "지금 점검할 수 있는 항목은 모두 맞습니다." in check(world).text
     assert world.browser("mina").get(f"{PREFIX}{HAND_IN}/check").headers["location"] == PREFIX + HAND_IN
+
+
+def test_the_self_check_tells_the_instructor_what_fails_and_grades_nothing(world: World, server: Server) -> None:
+    """As the notebook's own: a row for each criterion that was handed out, and no event."""
+
+    def kept() -> list[tuple[str, str, str, int, int]]:
+        with reading(world.engine) as session:
+            rows = self_checks.of_course(session, COURSE)
+            return [(row.login, row.lab_id, row.criterion, row.tries, row.failed_in_a_row) for row in rows]
+
+    def events() -> int:
+        with reading(world.engine) as session:
+            return session.scalar(select(func.count(Event.seq))) or 0
+
+    before = events()
+    check(world)
+    check(world)
+    assert kept() == [("mina", "rough-cut", "plays", 2, 2)]
+    server.checks = lambda: httpx.Response(200, content=checked(1).replace(b'"plays"', b'"made-up"'))
+    check(world)
+    server.checks = lambda: httpx.Response(422, json={"message": "no"})
+    check(world)
+    assert kept() == [("mina", "rough-cut", "plays", 2, 2)], "what was not handed out, and what did not run, is no row"
+    server.checks = lambda: httpx.Response(200, content=checked(100))
+    check(world)
+    assert kept() == [("mina", "rough-cut", "plays", 3, 0)]
+    assert events() == before
 
 
 def test_a_server_of_a_hostile_learner_shows_text_and_no_more_points_than_there_are(
