@@ -102,10 +102,10 @@ async (rules) => {
 
 def _shown_to(role: str | None, line: Line) -> bool:
     """A page that everybody sees is looked at once, as somebody without a login sees it; one of several learners once, and
-    one with two roles sees what each of them sees."""
+    who is both instructor and office what each of them sees."""
     if None in line.who:
         return line.page and role is None
-    return line.page and role in line.who and role not in ("eve", "two-roles")
+    return line.page and role in line.who and role not in ("eve", "both")
 
 
 @dataclass

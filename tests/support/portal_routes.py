@@ -26,8 +26,8 @@ ROLES: dict[str, Caller] = {
     "teacher": Caller("teacher", groups=frozenset({f"formgrade-{COURSE}"})),
     "far-teacher": Caller("far-teacher", groups=frozenset({f"formgrade-{OTHER}"})),
     "office": Caller("office", groups=frozenset({"institution-hanbit"})),
-    # Instructor and office in one: each rule on its own has to let them in, and neither role takes from the other.
-    "two-roles": Caller("two-roles", groups=frozenset({f"formgrade-{COURSE}", "institution-hanbit"})),
+    # Instructor and office in one, and a learner elsewhere: no role takes from another.
+    "both": Caller("both", groups=frozenset({f"formgrade-{COURSE}", "institution-hanbit", f"nbgrader-{OTHER}"})),
     "far-office": Caller("far-office", groups=frozenset({"institution-far"})),
     "ministry": Caller("ministry", groups=frozenset({"programme-p"})),
     "far-ministry": Caller("far-ministry", groups=frozenset({"programme-q"})),
@@ -38,7 +38,7 @@ ROLES: dict[str, Caller] = {
 PEOPLE = frozenset(role for role, caller in ROLES.items() if caller.kind == "user")
 EVERYBODY = PEOPLE | {"service", None}
 LEARNERS, OWN = frozenset({"mina", "eve"}), frozenset({"mina"})
-TEACHER, OFFICE = frozenset({"teacher", "two-roles"}), frozenset({"office", "two-roles"})
+TEACHER, OFFICE = frozenset({"teacher", "both"}), frozenset({"office", "both"})
 MINISTRY = frozenset({"ministry"})
 OPERATOR = frozenset({"operator"})
 STAFF = TEACHER | OFFICE

@@ -25,7 +25,8 @@ from labs.texts import LANGUAGES
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 IMAGES = ROOT / "docs" / "images"
-WALK = ROOT / "tests" / "browser" / "test_whole_way.py"
+#: The walks in a browser whose pictures the documents show.
+WALKS = [ROOT / "tests" / "browser" / name for name in ("test_whole_way.py", "test_new_run.py")]
 #: Folders of one machine: an example that names one works nowhere else.
 MACHINE = re.compile(r"(?<![\w.:/<>*-])(?:/(?:work|root|opt|home|Users|mnt|tmp|var|usr/local)(?:/|\b)|[A-Z]:\\)")
 
@@ -68,11 +69,10 @@ def commands(group: click.Group, path: str = "practicum") -> Iterator[tuple[str,
 
 @cache
 def image_names() -> frozenset[str]:
-    """The screenshots that the walk in the browser makes."""
-    source = WALK.read_text("utf-8")
-    shots = re.findall(r"\.shot\(\"([\w-]+)\"\)", source)
-    fixed = re.findall(r"shots / \"([\w-]+\.png)\"", source)
-    return frozenset([f"{lang}-{shot}.png" for lang in LANGUAGES for shot in shots] + fixed)
+    """The pictures that the walks in the browser make."""
+    source = "\n".join(walk.read_text("utf-8") for walk in WALKS)
+    shots = re.findall(r"\.shot\(\"([\w-]+)\"", source)
+    return frozenset(f"{lang}-{shot}.png" for lang in LANGUAGES for shot in shots)
 
 
 def links(path: Path) -> list[str]:
