@@ -8,12 +8,13 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from hub_config.portal import i18n
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
-from hub_config.portal.security import STATE_SECONDS, Session, cookie_options, local_path, new_id
+from hub_config.portal.security import STATE_SECONDS, cookie_options, local_path, new_id
 from hub_config.portal.site import SESSION_COOKIE, Anybody, PageError, Posted, SignedIn
 from labs.texts import LANGUAGES
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 STATE_COOKIE = "practicum-portal-login"
+OPEN_FORMS_SECONDS = 24 * 3600
 LANGUAGE_SECONDS = 365 * 24 * 3600
 
 
@@ -48,10 +49,13 @@ def oauth_callback(visit: Anybody, code: str = "", state: str = "") -> RedirectR
     token = visit.site.hub.token_for(code) if code else None
     if token is None:
         raise PageError(403, N_("The Hub did not confirm the login. Start again from the home page."))
+    caller = visit.site.identity.caller(token)
+    session = seals.renewed(visit.request.cookies.get(SESSION_COOKIE, ""), token, caller.name if caller else "")
     answer = RedirectResponse(next_path, 303)
     options = cookie_options(visit.request, settings.prefix, settings.public_url)
+    # It signs in for the session's hours; what is older only says whose forms may stand open here.
     answer.set_cookie(
-        SESSION_COOKIE, seals.seal(Session(token, new_id())), max_age=settings.session_hours * 3600, **options
+        SESSION_COOKIE, seals.seal(session), max_age=settings.session_hours * 3600 + OPEN_FORMS_SECONDS, **options
     )
     return answer
 

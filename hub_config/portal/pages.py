@@ -20,7 +20,8 @@ from grader.records.work import UnknownWork
 from grader.roles import Forbidden
 from hub_config.portal import looking
 from hub_config.portal.i18n import N_
-from hub_config.portal.site import SESSION_COOKIE, NotSignedIn, PageError, Site, Visit, visitor
+from hub_config.portal.security import same_origin
+from hub_config.portal.site import SESSION_COOKIE, FormOutOfDate, NotSignedIn, PageError, Site, Visit, visitor
 from labs.texts import UserError
 
 MAX_FORM_BYTES = 64_000
@@ -63,7 +64,7 @@ class PageRoute(APIRoute):
                 if request.method == "GET" and response.status_code == 200:
                     await run_in_threadpool(looking.note, request, _address(request, self.path))
             except (NotSignedIn, PageError, UserError, httpx.HTTPError, RequestValidationError) as error:
-                return await run_in_threadpool(answer, request, error)
+                return await run_in_threadpool(answer, request, error, await _typed(request, error))
             return response
 
         return handle
@@ -96,8 +97,34 @@ def _is_within(request: Request, most: int) -> bool:
     return request.method != "POST" or (announced.isdigit() and int(announced) <= most)
 
 
-def answer(request: Request, error: Exception) -> Response:
+async def _typed(request: Request, error: Exception) -> list[tuple[str, str]]:
+    """What somebody typed into a form of ours that cannot be taken as it came; empty where it holds nothing but buttons."""
+    site: Site = request.app.state.portal
+    taken = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if not isinstance(error, NotSignedIn | FormOutOfDate) or request.method != "POST" or not taken:
+        return []
+    if not same_origin(request, site.settings.public_url):
+        return []
+    fields = [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
+    return fields if any(name != "csrf" and value.strip() for name, value in fields) else []
+
+
+def _kept(request: Request, fields: list[tuple[str, str]], *, again: bool) -> Response:
+    """The page that still shows what was typed; after a login of the same person it can be sent again from there."""
+    visit, site = _visit_of(request), request.app.state.portal
+    login = f"{site.settings.prefix}login?{urlencode({'next': visit.here})}" if again else ""
+    page = visit.page("kept.html", 403, fields=fields, login=login)
+    if "hx-request" in request.headers:
+        # A part of a page was asked for; this is shown in the place of all of it, which htmx does with a success only.
+        page.status_code = 200
+        page.headers.update({"HX-Retarget": "main", "HX-Reselect": "main", "HX-Reswap": "outerHTML"})
+    return page
+
+
+def answer(request: Request, error: Exception, typed: list[tuple[str, str]]) -> Response:
     """Turn an error into its page, or into the way to the login."""
+    if typed:
+        return _kept(request, typed, again=isinstance(error, NotSignedIn))
     if isinstance(error, NotSignedIn):
         return _to_login(request)
     visit = _visit_of(request)
@@ -144,7 +171,4 @@ def _to_login(request: Request) -> Response:
     if "hx-request" in request.headers:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     site: Site = request.app.state.portal
-    prefix = site.settings.prefix
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    next_path = here if request.method == "GET" else prefix
-    return RedirectResponse(f"{prefix}login?{urlencode({'next': next_path})}", 303)
+    return RedirectResponse(f"{site.settings.prefix}login?{urlencode({'next': _visit_of(request).here})}", 303)

@@ -34,10 +34,11 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Session:
-    """A signed-in browser: its Hub token, and a random id that its forms are bound to."""
+    """A signed-in browser: its Hub token, a random id that its forms are bound to, and whose it is."""
 
     token: str
     id: str
+    who: str = ""
 
 
 class Seals:
@@ -49,15 +50,21 @@ class Seals:
 
     def seal(self, session: Session) -> str:
         """Encrypt a session for its cookie."""
-        return self._fernet.encrypt(json.dumps([session.token, session.id]).encode()).decode()
+        return self._fernet.encrypt(json.dumps([session.token, session.id, session.who]).encode()).decode()
 
-    def unseal(self, cookie: str, max_age_seconds: int) -> Session | None:
-        """Read a session cookie; None where it is old or not ours."""
+    def unseal(self, cookie: str, max_age_seconds: int | None) -> Session | None:
+        """Read a session cookie; None where it is old or not ours, and without an age, where it is not ours."""
         try:
-            token, session_id = json.loads(self._fernet.decrypt(cookie.encode(), ttl=max_age_seconds))
+            token, session_id, who = json.loads(self._fernet.decrypt(cookie.encode(), ttl=max_age_seconds))
         except (InvalidToken, ValueError):
             return None
-        return Session(token, session_id)
+        return Session(token, session_id, who)
+
+    def renewed(self, cookie: str, token: str, who: str) -> Session:
+        """A session after a login: forms that the same person has open in this browser hold on, nobody else's do."""
+        before = self.unseal(cookie, None)
+        same = before is not None and before.who == who != ""
+        return Session(token, before.id if before and same else new_id(), who)
 
     def csrf(self, session: Session) -> str:
         """The token that every form of a session carries."""

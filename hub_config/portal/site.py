@@ -78,6 +78,13 @@ class PageError(Exception):
         self.status, self.message = status, message
 
 
+class FormOutOfDate(PageError):
+    """A form of our own that another login's page made, or that lost its token."""
+
+    def __init__(self) -> None:
+        super().__init__(403, N_("This form is out of date. Go back, reload the page and try again."))
+
+
 @dataclass
 class Site:
     """Everything the pages share."""
@@ -309,7 +316,7 @@ def posted(visit: Annotated[Visit, Depends(signed_in)], csrf: Annotated[str, For
     settings = visit.site.settings
     origin_holds = same_origin(visit.request, settings.public_url)
     if visit.session is None or not origin_holds or not visit.site.seals.csrf_holds(visit.session, csrf):
-        raise PageError(403, N_("This form is out of date. Go back, reload the page and try again."))
+        raise FormOutOfDate
     return visit
 
 

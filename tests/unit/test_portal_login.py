@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import html
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from test_portal_world import COURSE, ORIGIN, PREFIX, World, gateway, seeded_records, world
 
-from grader.records import attend
+from grader.records import announcements, attend
+from grader.records.db import reading
 from hub_config.portal.security import Seals, Session, local_path
 from hub_config.portal.site import SESSION_COOKIE
 
@@ -158,7 +162,7 @@ def test_a_form_of_another_session_is_refused(world: World) -> None:
 
 
 def test_a_form_without_a_session_goes_to_the_login(world: World) -> None:
-    answer = world.post(world.browser(), f"learn/{COURSE}/check", "mina", code=world.code())
+    answer = world.post(world.browser(), f"learn/{COURSE}/hand-in/rough-cut", "mina")
     assert answer.status_code == 303
     assert answer.headers["location"].startswith(f"{PREFIX}login")
 
@@ -186,3 +190,86 @@ def test_cookies_insist_on_https_where_the_address_has_it(world: World) -> None:
     assert "Secure" in cookie
     refused = world.post(world.browser("mina"), f"learn/{COURSE}/check", "mina", code=world.code())
     assert refused.status_code == 403, "the origin is judged by the public address"
+
+
+def ended(world: World, login: str) -> TestClient:
+    """A browser whose login was somebody's and has ended: the Hub no longer knows its token."""
+    browser = world.browser()
+    old = Session("token-that-ended", f"session-{login}", login)
+    browser.cookies.set(SESSION_COOKIE, world.site.seals.seal(old), path=PREFIX)
+    return browser
+
+
+def fields_of(page: str) -> dict[str, str]:
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page)
+    return {name: html.unescape(value) for name, value in found}
+
+
+TOLD = 'Bring "headphones" & <b>a pen</b>\ntomorrow.'
+
+
+def test_a_form_after_the_login_ended_keeps_what_was_typed_and_can_be_sent_again(world: World) -> None:
+    world.answer = hub("token-teacher")
+    browser, at = ended(world, "teacher"), f"class/{COURSE}/announcements"
+    kept = world.post(browser, at, "teacher", text=TOLD)
+    assert kept.status_code == 403
+    assert f'action="{PREFIX}{at}"' in kept.text
+    assert fields_of(kept.text)["text"] == TOLD
+    assert "&lt;b&gt;a pen&lt;/b&gt;" in kept.text
+    assert "<b>a pen" not in kept.text
+    for cookie in kept.headers.get_list("set-cookie"):
+        assert "headphones" not in cookie
+    assert announced(world) == [], "nothing was taken"
+
+    (login,) = re.findall(r'href="([^"]+login\?[^"]+)"', kept.text)
+    state = parse_qs(urlsplit(browser.get(html.unescape(login)).headers["location"]).query)["state"][0]
+    assert browser.get(f"{PREFIX}oauth_callback", params={"code": "good", "state": state}).status_code == 303
+    sent = browser.post(PREFIX + at, data=fields_of(kept.text), headers={"origin": ORIGIN})
+    assert sent.status_code == 303
+    assert announced(world) == [TOLD]
+
+
+def announced(world: World) -> list[str]:
+    with reading(world.engine) as session:
+        return [one.text for one in announcements.shown(session, COURSE, world.now)]
+
+
+def test_somebody_else_who_signs_in_then_sends_nothing_of_it(world: World) -> None:
+    world.answer = hub("token-both")
+    browser, at = ended(world, "teacher"), f"class/{COURSE}/announcements"
+    kept = fields_of(world.post(browser, at, "teacher", text=TOLD).text)
+    state = parse_qs(urlsplit(browser.get(f"{PREFIX}login").headers["location"]).query)["state"][0]
+    browser.get(f"{PREFIX}oauth_callback", params={"code": "good", "state": state})
+    refused = browser.post(PREFIX + at, data=kept, headers={"origin": ORIGIN})
+    assert refused.status_code == 403
+    assert "&lt;b&gt;a pen&lt;/b&gt;" in refused.text, "what was typed is still shown"
+    assert "다시 보내기" not in refused.text
+    assert announced(world) == []
+
+
+def test_a_form_from_elsewhere_is_shown_to_nobody(world: World) -> None:
+    at = f"{PREFIX}class/{COURSE}/announcements"
+    for origin in ("https://elsewhere.example", "null"):
+        answer = world.browser().post(at, data={"text": TOLD}, headers={"origin": origin})
+        assert answer.status_code == 303
+        assert TOLD[:5] not in answer.text
+        refused = world.browser("teacher").post(at, data={"text": TOLD}, headers={"origin": origin})
+        assert refused.status_code == 403
+        assert TOLD[:5] not in refused.text
+
+
+def test_a_part_of_a_page_that_cannot_be_saved_gives_its_place_to_what_was_typed(world: World) -> None:
+    """The review desk saves in the background: htmx shows an answer only where it is a success."""
+    sent = {"text": TOLD, "csrf": "x"}
+    headers = {"origin": ORIGIN, "hx-request": "true"}
+    answer = ended(world, "teacher").post(f"{PREFIX}class/{COURSE}/announcements", data=sent, headers=headers)
+    assert answer.status_code == 200
+    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reselect"]) == ("main", "main")
+    assert fields_of(answer.text) == sent
+
+
+def test_a_press_of_a_button_alone_comes_back_to_its_page_by_the_login(world: World) -> None:
+    page = f"{PREFIX}class/{COURSE}/labs/rough-cut"
+    answer = world.browser().post(f"{page}/grade", data={"csrf": "x"}, headers={"referer": ORIGIN + page})
+    assert answer.status_code == 303
+    assert parse_qs(urlsplit(answer.headers["location"]).query) == {"next": [page]}
