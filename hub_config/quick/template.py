@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hub_config.quick import warm
+from hub_config.quick.calling import STALE, STARTED, WELL
 from hub_config.quick.fresh import seeded
 from hub_config.quick.homes import NOBODYS, noted
 from hub_config.quick.join import Bounds, confine, enter
@@ -31,8 +32,6 @@ from hub_config.quick.run import Before
 
 LOOK_SECONDS, ORDER_SECONDS = 5.0, 5.0
 MAX_ORDER_BYTES = 1 << 18
-#: Fresh and stale are answers to an order; nothing at all means that the fork failed.
-STARTED, STALE = b"started", b"stale"
 #: Who asks has to share these: a sandbox has its own.
 SPACES = ("user", "pid", "mnt")
 
@@ -80,10 +79,10 @@ def listen(path: Path) -> socket.socket:
 
 
 def serve(listener: socket.socket, before: Before, changed: bool) -> None:
-    """Take one order."""
+    """Take one order, or the question how it is."""
     asking, _address = listener.accept()
     with asking:
-        if not is_the_hub(asking):
+        if not is_of_the_house(asking):
             return
         asking.settimeout(ORDER_SECONDS)
         descriptors: list[int] = []
@@ -91,6 +90,8 @@ def serve(listener: socket.socket, before: Before, changed: bool) -> None:
             message, descriptors, _flags, _ = socket.recv_fds(asking, MAX_ORDER_BYTES, 3)
             if changed:
                 asking.send(STALE)
+            elif message == WELL:
+                asking.send(WELL)
             elif message and len(descriptors) == 3:
                 _start(json.loads(message), descriptors, asking, before, listener)
         except (OSError, ValueError):
@@ -100,7 +101,7 @@ def serve(listener: socket.socket, before: Before, changed: bool) -> None:
                 os.close(number)
 
 
-def is_the_hub(asking: socket.socket) -> bool:
+def is_of_the_house(asking: socket.socket) -> bool:
     """Whether who asks runs as this user, and in no sandbox."""
     pid, uid, _gid = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     try:
