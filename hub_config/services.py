@@ -14,6 +14,7 @@ from grader.records.db import open_database, reading
 from grader.records.models import Institution
 from hub_config import assets
 from hub_config.ai import built_in_models, gateway_config
+from hub_config.quick.join import why_not
 from hub_config.settings import ENVIRONMENT, Settings
 from hub_config.supervisor import Service
 
@@ -39,6 +40,11 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {name: url for name, url in found.items() if name != "model" or built_in_models(settings)}
 
 
+def forks(settings: Settings) -> bool:
+    """Whether people's servers are forked from a template: it is wanted, and the machine can hold a fork tightly."""
+    return settings.spawner == "quick" and why_not() is None
+
+
 def write_settings(settings: Settings) -> Path:
     """Write the settings in force where the services read them."""
     path = settings.data / "run" / "settings.yaml"
@@ -61,7 +67,7 @@ def _proxy(settings: Settings) -> Service:
 def _template(settings: Settings) -> list[Service]:
     # What it imports may not come from the folder that it happens to be started in.
     argv = [sys.executable, "-P", "-m", "hub_config.quick.template", str(settings.template_socket)]
-    return [Service("template", argv, ready_url="")] if settings.spawner == "quick" else []
+    return [Service("template", argv, ready_url="")] if forks(settings) else []
 
 
 def _model(settings: Settings) -> list[Service]:

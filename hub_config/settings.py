@@ -55,10 +55,10 @@ class Settings(BaseModel):
         default="practicum-demo", min_length=8, description="The shared password of the demonstration login."
     )
     spawner: Literal["bubblewrap", "quick"] = Field(
-        default="bubblewrap",
-        description="How a person's server starts in its sandbox. `bubblewrap`: as a program of its own, in some seconds. `quick`: "
-        "forked from a process that has imported everything, in half a second and a third of the memory; where the machine "
-        "cannot hold a fork as tightly, it starts as with `bubblewrap`, and `practicum doctor` says why.",
+        default="quick",
+        description="How a person's server starts in its sandbox. `quick`: forked from a process that has imported everything, in "
+        "half a second and a third of the memory; where the machine cannot hold a fork as tightly, it starts as with "
+        "`bubblewrap`, and `practicum doctor` says why. `bubblewrap`: as a program of its own, in some seconds.",
     )
     server_memory_mb: int | None = Field(
         default=4000, ge=300, description="The memory that all processes of a person's server may take together."

@@ -17,7 +17,7 @@ from pathlib import Path
 from hub_config.ai_gateway.redact import KEY_MARK, without_keys, without_personal_data
 from hub_config.settings import Settings
 
-SERVICES = ("proxy", "model", "gateway", "portal", "hub")
+SERVICES = ("proxy", "template", "model", "gateway", "portal", "hub")
 READ_BYTES, LINE, SHOWN, MOST = 64_000, 2_000, 240, 20
 #: The shortest secret that is looked for; the words of a shorter one would be taken out of every line.
 SHORTEST = 8

@@ -11,16 +11,20 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub_config.health.finding import Finding
-from hub_config.services import addresses
+from hub_config.quick import calling
+from hub_config.services import addresses, forks
 from hub_config.settings import Settings
 from labs.texts import Text
 
 SECONDS, MOST_BYTES = 2.0, 200_000
+TOO_SLOW = Text(ko=f"{SECONDS:g}초 안에 답하지 않습니다.", en=f"does not answer within {SECONDS:g} s")
+UNREACHABLE = Text(ko="연결되지 않습니다.", en="cannot be reached")
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ def look(settings: Settings) -> list[Finding]:
     asked = {**ready, "metrics": f"{settings.gateway_url}/metrics"}
     keys = {"proxy": ("token", "proxy-token"), "metrics": ("Bearer", "metrics-token")}
     headers = {name: _key(settings, *key) for name, key in keys.items()}
-    answers = asyncio.run(_ask_all(asked, headers))
-    found = [_service(name, answers[name], up=up) for name in ready]
+    answers = asyncio.run(_ask_all(asked, headers, settings.template_socket if forks(settings) else None))
+    found = [_service(name, answer, up=up) for name, answer in answers.items() if name != "metrics"]
     if answers["gateway"].is_well:
         found.append(_line(answers["metrics"]))
     if answers["proxy"].is_well:
@@ -66,10 +70,22 @@ def is_up(settings: Settings) -> bool:
     return False
 
 
-async def _ask_all(asked: Mapping[str, str], headers: Mapping[str, dict[str, str]]) -> dict[str, Answer]:
+async def _ask_all(
+    asked: Mapping[str, str], headers: Mapping[str, dict[str, str]], template: Path | None
+) -> dict[str, Answer]:
     async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
-        answers = await asyncio.gather(*(_ask(client, url, headers.get(name, {})) for name, url in asked.items()))
-    return dict(zip(asked, answers, strict=True))
+        asking = {name: _ask(client, url, headers.get(name, {})) for name, url in asked.items()}
+        if template is not None:
+            asking["template"] = _ask_template(template)
+        return dict(zip(asking, await asyncio.gather(*asking.values()), strict=True))
+
+
+async def _ask_template(path: Path) -> Answer:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return Answer(httpx.codes.OK) if await calling.answers(path) else Answer(problem=UNREACHABLE)
+    except TimeoutError:
+        return Answer(problem=TOO_SLOW)
 
 
 async def _ask(client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> Answer:
@@ -82,11 +98,9 @@ async def _ask(client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> 
                     return Answer(problem=Text(ko="답이 너무 깁니다.", en="its answer is too long"))
             return Answer(answer.status_code, body)
     except (TimeoutError, httpx.TimeoutException):
-        return Answer(
-            problem=Text(ko=f"{SECONDS:g}초 안에 답하지 않습니다.", en=f"does not answer within {SECONDS:g} s")
-        )
+        return Answer(problem=TOO_SLOW)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return Answer(problem=Text(ko="연결되지 않습니다.", en="cannot be reached"))
+        return Answer(problem=UNREACHABLE)
 
 
 def _service(name: str, answer: Answer, *, up: bool) -> Finding:

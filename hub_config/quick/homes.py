@@ -43,11 +43,13 @@ def _held() -> Iterator[dict[str, Any]]:
 
 
 def _names(value: Any) -> bool:
-    if isinstance(value, str):
+    # Not `isinstance`: a module that comes when somebody looks would come, and be in everybody's memory.
+    kind = type(value)
+    if issubclass(kind, str):
         return NOBODYS in value
-    if isinstance(value, bytes):
+    if issubclass(kind, bytes):
         return NOBODYS.encode() in value
-    return type(value) in (list, tuple) and any(map(_names, value))
+    return kind in (list, tuple) and any(map(_names, value))
 
 
 def _moved(value: Any, home: str) -> Any:

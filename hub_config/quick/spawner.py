@@ -18,8 +18,8 @@ from typing import IO, Any
 from traitlets import Int, List, Unicode
 
 from grader.sandbox import SCRATCH, Sandbox
+from hub_config.quick.calling import STARTED, connect
 from hub_config.quick.join import Bounds, why_not
-from hub_config.quick.template import STARTED
 from hub_config.spawner import SandboxSpawner
 from hub_config.supervisor import descendants
 
@@ -97,18 +97,3 @@ class QuickSpawner(SandboxSpawner):
         return {
             "argv": argv, "env": sandbox.environment(), "cwd": sandbox.cwd, "bounds": asdict(bounds), "cgroups": self.groups(),
         }  # fmt: skip
-
-
-def connect(path: Path) -> socket.socket:
-    """A connection to a template; OSError where there is none."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
-    try:
-        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
-        connection.setblocking(False)
-    except OSError:
-        connection.close()
-        raise
-    finally:
-        os.close(folder)
-    return connection

@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import select
 import socket
 import struct
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hub_config.quick import warm
+from hub_config.quick.calling import STALE, STARTED, WELL
 from hub_config.quick.fresh import seeded
 from hub_config.quick.homes import NOBODYS, noted
 from hub_config.quick.join import Bounds, confine, enter
@@ -30,8 +32,6 @@ from hub_config.quick.run import Before
 
 LOOK_SECONDS, ORDER_SECONDS = 5.0, 5.0
 MAX_ORDER_BYTES = 1 << 18
-#: Fresh and stale are answers to an order; nothing at all means that the fork failed.
-STARTED, STALE = b"started", b"stale"
 #: Who asks has to share these: a sandbox has its own.
 SPACES = ("user", "pid", "mnt")
 
@@ -47,7 +47,8 @@ def main() -> NoReturn:
         # What cannot be imported here is the server's or the notebook's own trouble, later, in its own words.
         with suppress(Exception):
             importlib.import_module(name)
-    before, modules = Before(seeded(), noted()), stamps()
+    before, files = Before(seeded(), noted()), module_files()
+    written = last_written(files)
     if threads := len(os.listdir("/proc/self/task")) - 1:  # noqa: PTH208
         sys.exit(f"{threads} threads were started by an import: what is forked now would miss them")
     gc.collect()
@@ -56,7 +57,7 @@ def main() -> NoReturn:
     print("ready", flush=True)
     while True:
         ready, _, _ = select.select([listener], [], [], LOOK_SECONDS)
-        changed = stamps() != modules
+        changed = last_written(files) != written
         if ready:
             serve(listener, before, changed)
         if changed:
@@ -78,10 +79,10 @@ def listen(path: Path) -> socket.socket:
 
 
 def serve(listener: socket.socket, before: Before, changed: bool) -> None:
-    """Take one order."""
+    """Take one order, or the question how it is."""
     asking, _address = listener.accept()
     with asking:
-        if not is_the_hub(asking):
+        if not is_of_the_house(asking):
             return
         asking.settimeout(ORDER_SECONDS)
         descriptors: list[int] = []
@@ -89,6 +90,8 @@ def serve(listener: socket.socket, before: Before, changed: bool) -> None:
             message, descriptors, _flags, _ = socket.recv_fds(asking, MAX_ORDER_BYTES, 3)
             if changed:
                 asking.send(STALE)
+            elif message == WELL:
+                asking.send(WELL)
             elif message and len(descriptors) == 3:
                 _start(json.loads(message), descriptors, asking, before, listener)
         except (OSError, ValueError):
@@ -98,7 +101,7 @@ def serve(listener: socket.socket, before: Before, changed: bool) -> None:
                 os.close(number)
 
 
-def is_the_hub(asking: socket.socket) -> bool:
+def is_of_the_house(asking: socket.socket) -> bool:
     """Whether who asks runs as this user, and in no sandbox."""
     pid, uid, _gid = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     try:
@@ -145,17 +148,25 @@ def _start(
         os._exit(1)
 
 
-def stamps() -> dict[str, int]:
-    """When each imported module, and each folder that modules are found in, was last written."""
+def module_files() -> bytes:
+    """Each imported module's file, and each folder that modules are found in."""
     files: Iterable[str | None] = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    return {name: _written(name) for name in {*files, *sys.path} if name}
+    return b"\0".join(sorted({os.fsencode(name) for name in {*files, *sys.path} if name}))
 
 
-def _written(name: str) -> int:
-    try:
-        return os.stat(name).st_mtime_ns  # noqa: PTH116  thousands of files
-    except OSError:
-        return 0
+def last_written(files: bytes) -> int:
+    """A number that is another one when a file was written.
+
+    It looks at one name after the other and at no module: what the template touches after a fork is its memory twice.
+    """
+    found = 0
+    for name in re.finditer(rb"[^\0]+", files):
+        try:
+            at = os.stat(name[0]).st_mtime_ns  # noqa: PTH116  thousands of files
+        except OSError:
+            at = 0
+        found = hash((found, at))
+    return found
 
 
 if __name__ == "__main__":

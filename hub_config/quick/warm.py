@@ -27,7 +27,7 @@ KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
     "IPython.core.completer",
-    "openai",
+    "openai.resources.chat.completions",  # what the labs call; openai itself would import it at the first call
     "ipywidgets",
     "moviepy",
     "numpy",

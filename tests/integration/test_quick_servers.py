@@ -23,6 +23,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from hub_config.quick import spawner as module
+from hub_config.quick.template import LOOK_SECONDS
 from hub_config.spawner import birth
 from hub_config.supervisor import descendants
 
@@ -45,6 +46,11 @@ def common_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templa
 @pytest.fixture
 def house(common_template: Template, tmp_path: Path) -> House:
     return House(tmp_path / "var", common_template.socket)
+
+
+def memory_kb(pid: int) -> dict[str, int]:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(value.split()[0]) for name, value in (line.split(":") for line in lines)}
 
 
 async def until(done: Any, seconds_: float = 20) -> None:
@@ -202,6 +208,24 @@ async def test_a_template_begins_anew_when_a_module_changed(tmp_path: Path) -> N
         assert template.process.stdout
         assert template.process.stdout.readline() == b"ready\n"
         assert await house.says("kim", ask) == "new\n"
+
+
+async def test_a_template_that_waits_and_looks_shares_its_memory_with_every_server(
+    template: Template, tmp_path: Path
+) -> None:
+    """What it touched after a fork would be there twice, once for each server that was forked before."""
+    house = House(tmp_path / "var", template.socket)
+    running = house.spawner("ann", "import time; print('up', flush=True); time.sleep(300)")
+    await house.up(running, "ann")
+    assert await house.says("bob", HOW) == "forked\n"  # another order, with another look at the modules
+    await asyncio.sleep(LOOK_SECONDS + 1)
+    held = memory_kb(template.process.pid)
+    nursery, server = descendants(running.pid)[2:4]
+    assert held["Shared_Dirty"] > 80_000
+    assert held["Private_Dirty"] < 8_000
+    assert memory_kb(nursery)["Private_Dirty"] < 8_000
+    assert memory_kb(server)["Private_Dirty"] < 8_000
+    await running.stop(now=True)
 
 
 async def test_a_machine_that_cannot_confine_starts_servers_as_ever(

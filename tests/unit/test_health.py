@@ -19,12 +19,14 @@ from running import free_base_port
 from grader.records.chain import Finding as Broken
 from grader.records.db import open_database
 from grader.records.watch import Standing
-from hub_config import doctor
+from hub_config import doctor, services
 from hub_config.backup.noted import FILE, note, noted
 from hub_config.heads import head_export
 from hub_config.health import faults, kept, machine, running
 from hub_config.health.finding import Finding, State
 from hub_config.health.gather import gather
+from hub_config.quick.calling import STALE, WELL
+from hub_config.quick.template import listen
 from hub_config.seed import seed_demo
 from hub_config.services import addresses
 from hub_config.settings import Settings
@@ -106,7 +108,8 @@ def part(findings: tuple[Finding, ...] | list[Finding], name: str) -> Finding:
 
 def test_while_nothing_runs_everything_else_is_told_and_that_is_no_fault(settings: Settings) -> None:
     health = gather(settings, NOW)
-    assert [part(health.findings, name).state for name in addresses(settings)] == ["off"] * len(addresses(settings))
+    services = [*addresses(settings), "template"]
+    assert [part(health.findings, name).state for name in services] == ["off"] * len(services)
     assert [f for f in health.findings if f.section == f.part] == []
     assert {"sandbox", "disk", "grading", "journal", "backup"} <= {finding.part for finding in health.findings}
     with up(settings):
@@ -142,6 +145,52 @@ def test_a_service_that_hangs_or_talks_without_end_holds_nothing_up(
         "proxy": "bad", "gateway": "bad", "portal": "good", "hub": "bad",
     }  # fmt: skip
     assert part(found, "disk").state == "good" or part(found, "disk").todo
+
+
+@contextmanager
+def template(settings: Settings, says: bytes | None) -> Iterator[None]:
+    """A socket in the place of the template's; it is asked how it is, and says that, or nothing."""
+    asked = listen(settings.template_socket)
+
+    def answer() -> None:
+        one, _ = asked.accept()
+        with one:
+            assert one.recv(64) == WELL
+            if says is None:
+                one.recv(64)  # until who asked has gone
+            else:
+                one.send(says)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        asked.close()
+
+
+@pytest.mark.parametrize(("says", "state", "said"), [(WELL, "good", "answers"), (STALE, "good", "answers"),
+                                                     (b"", "bad", "cannot be reached"), (None, "bad", "does not answer within 2 s")])  # fmt: skip
+def test_the_template_of_servers_is_asked_too(settings: Settings, says: bytes | None, state: str, said: str) -> None:
+    with up(settings), template(settings, says):
+        found = part(running.look(settings), "template")
+    assert (found.state, found.said.en) == (state, said)
+    with up(settings):
+        assert part(running.look(settings), "template").said.en == "cannot be reached"
+
+
+def test_no_template_is_asked_where_none_is_wanted_or_none_can_be(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = settings.model_copy(update={"spawner": "bubblewrap"})
+    assert "template" not in {finding.part for finding in running.look(bare)}
+    monkeypatch.setattr(services, "why_not", lambda: "no Landlock")
+    assert "template" not in {finding.part for finding in running.look(settings)}
+    assert "template" not in {service.name for service in services.all_services(settings)}
+    monkeypatch.setattr(machine, "why_not", lambda: "no Landlock")
+    told = next(finding for finding in machine.look(settings) if finding.part == "quick")
+    assert (told.state, "no Landlock" in told.said.en) == ("off", True)
 
 
 def test_what_waits_is_counted_and_nobody_is_named(settings: Settings) -> None:
