@@ -16,9 +16,16 @@ import httpx
 
 from labs.texts import UserError
 
+#: The account of a course's formgrader: no person's login has a tilde.
+FORMGRADER = "formgrader~"
 GRADER_SERVICE, GATEWAY_SERVICE = "grader", "ai-gateway"
 #: The operator's group, and the place of the operator's test calls; no course run can be called so (a dot).
 OPERATOR, OPERATOR_COURSE = "operator", "operator.test"
+
+
+def formgrader_of(course: str) -> str:
+    """The account in whose server a course's formgrader runs."""
+    return f"{FORMGRADER}{course}"
 
 
 class Forbidden(UserError):
@@ -57,6 +64,11 @@ class Caller:
     def is_author(self) -> bool:
         """Whether the caller may look at labs as their authors do: an instructor of any course, or any institution's office."""
         return self.kind == "user" and bool(self.courses("formgrade") or self.institutions())
+
+    @property
+    def is_formgrader(self) -> bool:
+        """Whether it is a course's formgrader that asks, and no person."""
+        return self.kind == "user" and self.name.startswith(FORMGRADER)
 
     @property
     def is_operator(self) -> bool:

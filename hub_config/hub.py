@@ -8,10 +8,22 @@ from sqlalchemy import select
 
 from grader.records.db import open_database, reading
 from grader.records.models import CourseRun
-from grader.roles import GATEWAY_SERVICE, GRADER_SERVICE
+from grader.roles import FORMGRADER, GATEWAY_SERVICE, GRADER_SERVICE
 from hub_config.settings import Settings
 
 PORTAL = "portal"
+#: What everybody may who has logged in.
+USER_ROLE: dict[str, Any] = {"name": "user", "scopes": ["self", f"access:services!service={PORTAL}"]}
+
+
+class AskedNothing(frozenset[str]):
+    """Clients of the Hub's login that need no consent: the portal, and every course's formgrader, made when it may be."""
+
+    def __contains__(self, client: object) -> bool:
+        return super().__contains__(client) or str(client).startswith(f"jupyterhub-user-{FORMGRADER}")
+
+
+ASKED_NOTHING = AskedNothing({f"service-{PORTAL}"})
 
 
 def services(settings: Settings) -> list[dict[str, Any]]:
@@ -21,7 +33,6 @@ def services(settings: Settings) -> list[dict[str, Any]]:
             "name": PORTAL,
             "url": f"http://127.0.0.1:{settings.portal_port}",
             "api_token": settings.secret("portal-token"),
-            "oauth_no_confirm": True,
             # The portal starts the learner's own server, and fetches labs and hands work in on it, as the learner.
             "oauth_client_allowed_scopes": ["access:servers!user", "servers!user"],
             "display": False,
@@ -34,8 +45,17 @@ def services(settings: Settings) -> list[dict[str, Any]]:
 def roles() -> list[dict[str, Any]]:
     """What a person and a person's server may do; nobody is an administrator."""
     return [
-        {"name": "user", "scopes": ["self", f"access:services!service={PORTAL}"]},
-        {"name": "server", "scopes": ["users:activity!user", "access:servers!server", "read:users:groups!user"]},
+        USER_ROLE,
+        {
+            "name": "server",
+            # A server that nobody uses ends itself; no service may end everybody's.
+            "scopes": [
+                "users:activity!user",
+                "access:servers!server",
+                "read:users:groups!user",
+                "delete:servers!server",
+            ],
+        },
     ]
 
 

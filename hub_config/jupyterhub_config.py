@@ -4,7 +4,7 @@ import os
 
 from hub_config import assets, jupyterlab
 from hub_config.auth import DEMO_NOTICE, DemoAuthenticator
-from hub_config.hub import roles, services
+from hub_config.hub import ASKED_NOTHING, roles, services
 from hub_config.settings import load_settings
 from hub_config.spawners import configure_spawner
 
@@ -29,7 +29,7 @@ c.JupyterHub.cookie_secret = bytes.fromhex(settings.secret("cookie-secret"))
 c.JupyterHub.authenticator_class = DemoAuthenticator
 c.DemoAuthenticator.user_password = settings.demo_password
 c.DemoAuthenticator.records_database = settings.records_database
-c.Authenticator.manage_groups = True
+c.Authenticator.manage_groups = c.Authenticator.manage_roles = True
 c.Authenticator.auth_refresh_age = 30  # seconds until a role that was given or ended holds at the Hub
 c.Authenticator.allow_all = True
 c.JupyterHub.template_vars = {"announcement_login": DEMO_NOTICE}
@@ -41,10 +41,9 @@ c.JupyterHub.services = services(settings)
 c.JupyterHub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
 c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 # Who asks for a server is answered at once, and looks again.
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "oauth_no_confirm_list": ASKED_NOTHING}
 jupyterlab.write_configurations(settings.data / "run" / "jupyter")
 configure_spawner(c, settings)
-c.JupyterHub.allow_named_servers = True  # an instructor's: one for each course
 c.Spawner.default_url = "/lab"
 c.Spawner.environment = {"PRACTICUM_GATEWAY_URL": settings.gateway_url, "PRACTICUM_RECORDS_URL": settings.records_url,
                          "PRACTICUM_FONTS": str(assets.fonts())}  # fmt: skip

@@ -13,8 +13,31 @@ from typing import Any
 from grader import nbgrader_setup
 
 LOCALES = {"ko": "ko_KR", "en": "en"}
-ALWAYS_OFF = ("@jupyterlab/apputils-extension:announcements", "@jupyterlab/extensionmanager-extension")
-INSTRUCTOR_PANELS = ("formgrader", "create-assignment", "course-list", "validate-assignment")
+#: News from outside, installing, and what looks into Python from outside: no lab needs them.
+ALWAYS_OFF = (
+    "@jupyterlab/apputils-extension:announcements",
+    "@jupyterlab/debugger-extension",
+    "@jupyterlab/extensionmanager-extension",
+    *(
+        f"@jupyterlab/{name}"
+        for name in ("lsp-extension", "fileeditor-extension:language-server", "notebook-extension:language-server")
+    ),
+    "@jupyterlab/pluginmanager-extension",
+    "@jupyter-notebook/lab-extension",
+)
+#: For people who write notebooks, not for those who work in one.
+AUTHORS_ONLY = (
+    *(
+        f"@jupyter/nbgrader:{panel}"
+        for panel in ("formgrader", "create-assignment", "course-list", "validate-assignment")
+    ),
+    *(f"@jupyterlab/{name}-extension" for name in ("celltags", "console", "inspector", "logconsole")),
+    "@jupyterlab/tooltip-extension:consoles",
+    "@jupyterlab/application-extension:property-inspector",
+    "jupyterlab-jupytext",
+)
+#: What of JupyterLab's pages is our own.
+LAB_EXTENSIONS = Path(__file__).with_name("lab")
 SERVER_EXTENSIONS = ("formgrader", "course_list", "validate_assignment")
 
 
@@ -36,8 +59,7 @@ def configure_nbgrader(config: Any) -> None:
 def _write(folder: Path, *, instructor: bool, lang: str) -> None:
     lab = folder / "labconfig"
     lab.mkdir(parents=True, exist_ok=True)
-    panels = () if instructor else INSTRUCTOR_PANELS
-    off = dict.fromkeys((*ALWAYS_OFF, *(f"@jupyter/nbgrader:{panel}" for panel in panels)), True)
+    off = dict.fromkeys((*ALWAYS_OFF, *(() if instructor else AUTHORS_ONLY)), True)
     overrides = {
         "@jupyterlab/translation-extension:plugin": {"locale": LOCALES[lang]},
         "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},
@@ -49,15 +71,22 @@ def _write(folder: Path, *, instructor: bool, lang: str) -> None:
             "jpserver_extensions": {
                 **{f"nbgrader.server_extensions.{name}": instructor for name in SERVER_EXTENSIONS},
                 "hub_config.self_check": True,
+                "hub_config.idle": True,
                 # No language server is installed; looking for twenty of them takes a tenth of a second.
                 "jupyter_lsp": False,
             },
             "kernel_manager_class": "hub_config.kernels.LabKernelManager",
         },
+        # Who may open a server is asked at the Hub anew after so long: a role that was given or ended holds here too.
+        "HubAuth": {"cache_max_age": 30},
         # Sockets in the server's own folder instead of loopback ports that a neighbour could knock at.
         "KernelManager": {"transport": "ipc"},
         "KernelProvisionerFactory": {"default_provisioner_name": "practicum"},
-        "LabApp": {"extension_manager": "readonly", "news_url": None},
+        "LabApp": {
+            "extension_manager": "readonly",
+            "news_url": None,
+            "extra_labextensions_path": [str(LAB_EXTENSIONS)],
+        },
     }
     (lab / "page_config.json").write_text(json.dumps({"disabledExtensions": off}, indent=1), "utf-8")
     (lab / "default_setting_overrides.json").write_text(json.dumps(overrides, indent=1), "utf-8")

@@ -76,6 +76,16 @@ class Settings(BaseModel):
         default=(80, 443),
         description="The TCP ports that people's servers may call besides Practicum's own, with `quick` and Linux 6.7 or newer.",
     )
+    idle_server_minutes: float | None = Field(
+        default=90, gt=0,
+        description="After so many minutes without use a person's server is put away, never in class; `null`: it stays.",
+    )  # fmt: skip
+    idle_formgrader_minutes: float | None = Field(
+        default=30, gt=0, description="The same for a course's formgrader, at any time of the day."
+    )
+    idle_warning_minutes: float = Field(
+        default=10, gt=0, description="How long before a server is put away its person is warned, and may keep it."
+    )
     model: str = Field(
         default="auto",
         description="The built-in chat model (`practicum model list`); `auto`: picked at the start by the memory that is free; "
@@ -158,6 +168,14 @@ class Settings(BaseModel):
             )
         if url.password:
             raise ValueError("database_url: keep the password in a file and name it, `?passfile=...` at the end")
+        return self
+
+    @model_validator(mode="after")
+    def _warned_before_it_is_over(self) -> Self:
+        for name in ("idle_server_minutes", "idle_formgrader_minutes"):
+            minutes = getattr(self, name)
+            if minutes is not None and minutes <= self.idle_warning_minutes:
+                raise ValueError(f"{name}: has to be more than idle_warning_minutes, {self.idle_warning_minutes:g}")
         return self
 
     @model_validator(mode="after")

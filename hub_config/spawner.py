@@ -17,6 +17,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
 from traitlets import Callable, Int, Unicode
 
+from grader.roles import FORMGRADER
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 from hub_config import cgroup
 from hub_config.quick import seccomp
@@ -28,10 +29,7 @@ PREFIXES = ("JUPYTERHUB_", "PRACTICUM_", "OPENAI_", "JUPYTER_", "MEM_", "CPU_")
 
 
 class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
-    """Starts each server in bubblewrap; an instructor's also shows the course's folder.
-
-    An instructor of several courses has a named server for each: nbgrader's formgrader knows one course at a time.
-    """
+    """Starts each server in bubblewrap; a course's formgrader also shows the course's folder."""
 
     port: int
     born = group = ""
@@ -46,30 +44,29 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     )
     max_processes = Int(500, help="How many processes and threads a server may have.").tag(config=True)
 
-    def taught(self) -> list[str]:
-        """The courses that this person grades."""
-        return sorted(g.name.removeprefix("formgrade-") for g in self.user.groups if g.name.startswith("formgrade-"))
-
-    def learned(self) -> list[str]:
-        """The courses that this person is enrolled in."""
-        return sorted(g.name.removeprefix("nbgrader-") for g in self.user.groups if g.name.startswith("nbgrader-"))
-
     @property
     def graded_course(self) -> str | None:
-        """The course that this server grades: the one it is named after, or the first one taught."""
-        taught = self.taught()
-        return self.name if self.name in taught else next(iter(taught), None)
+        """The course whose formgrader this is; no person's server is one."""
+        name: str = self.user.name
+        return name.removeprefix(FORMGRADER) if name.startswith(FORMGRADER) else None
+
+    @property
+    def courses_of_user(self) -> list[str]:
+        """The courses that somebody learns in, then those they teach; of a formgrader its course."""
+        if self.graded_course:
+            return [self.graded_course]
+        groups = sorted(group.name for group in self.user.groups)
+        return [g.removeprefix(role) for role in ("nbgrader-", "formgrade-") for g in groups if g.startswith(role)]
 
     @property
     def language(self) -> str:
         """The language of this server's course; Korean without one."""
-        courses = [course for course in (self.graded_course, *self.learned()) if course]
         known: dict[str, str] = self.course_languages()
-        return next((known[course] for course in courses if course in known), "ko")
+        return next((known[course] for course in self.courses_of_user if course in known), "ko")
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in env.items() if name.startswith(PREFIXES)}
-        courses = [*self.learned(), *self.taught()]
+        courses = self.courses_of_user
         kept |= {"USER": self.user.name, "SHELL": "/bin/bash", "PRACTICUM_LANG": self.language,
                  "PRACTICUM_COURSES": " ".join(courses), "JUPYTER_CONFIG_PATH": JUPYTER_CONFIG}  # fmt: skip
         if courses and (gateway := kept.get("PRACTICUM_GATEWAY_URL")):

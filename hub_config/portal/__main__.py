@@ -51,6 +51,9 @@ def portal_settings(settings: Settings) -> PortalSettings:
         release_command=(*command, "release", "--json"),
         prepare_command=(*command, "prepare", "--json"),
         shown_settings=shown(settings),
+        idle_server_minutes=settings.idle_server_minutes,
+        idle_formgrader_minutes=settings.idle_formgrader_minutes,
+        idle_warning_minutes=settings.idle_warning_minutes,
     )
 
 

@@ -41,6 +41,7 @@ from hub_config.portal import (
     differences,
     door,
     flow,
+    idle,
     imports,
     instructor,
     labs_of_class,
@@ -79,6 +80,7 @@ ROUTERS = (
     days.router,
     opening.router,
     server.router,
+    idle.router,
     instructor.router,
     board.router,
     corrections.router,
@@ -149,6 +151,7 @@ def create_app(
     app.state.keeper = Keeper(watch, engine, heads, settings.now)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.prefix.rstrip("/"))
+    app.include_router(idle.asked, prefix=f"{settings.prefix}{API}")
     if api_router is not None:
         app.include_router(api_router, prefix=f"{settings.prefix}{API}")
     _serve_assets(app, settings)

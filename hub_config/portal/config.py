@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
 
+from grader.idle import Patience
 from hub_config.settings_shown import Shown
 
 
@@ -62,8 +63,19 @@ class PortalSettings(BaseModel):
     shown_settings: tuple[Shown, ...] = Field(
         default=(), description="the product's settings, to be looked at by an office"
     )
+    idle_server_minutes: float | None = Field(
+        default=None, description="after so long without use a server is put away"
+    )
+    idle_formgrader_minutes: float | None = Field(default=None, description="the same for a course's formgrader")
+    idle_warning_minutes: float = Field(default=10, description="how long before that its person is warned")
     session_hours: int = Field(default=12, ge=1, description="after so long somebody signs in again")
     now: Callable[[], datetime] = Field(default=utc_now, exclude=True)
+
+    def patience(self, *, is_formgrader: bool) -> Patience | None:
+        """How long a server may be idle; None where it stays."""
+        minutes = self.idle_formgrader_minutes if is_formgrader else self.idle_server_minutes
+        warning = timedelta(minutes=self.idle_warning_minutes)
+        return None if minutes is None else Patience(timedelta(minutes=minutes), warning)
 
     @property
     def previews_folder(self) -> Path:

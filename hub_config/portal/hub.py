@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import ValidationError
 
+from grader.roles import formgrader_of
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.i18n import N_
 from labs.self_check import SelfCheck
@@ -84,21 +85,20 @@ class Hub:
         token = _json(answer).get("access_token") if answer.status_code == 200 else None
         return token if isinstance(token, str) and token else None
 
-    def spawn_url(self, name: str, next_path: str, server: str = "") -> str:
+    def spawn_url(self, name: str, next_path: str) -> str:
         """The Hub's page that starts a server, or goes straight on where it runs."""
-        whose = "/".join(quote(part, safe="@") for part in (name, server) if part)
-        return f"{self._settings.base_path}hub/spawn/{whose}?{urlencode({'next': next_path})}"
+        return f"{self._settings.base_path}hub/spawn/{quote(name, safe='@')}?{urlencode({'next': next_path})}"
 
-    def formgrader_url(self, name: str, course: str, lab: str, notebook: str = "") -> str:
-        """Formgrader on a course's lab (on its notebook, or on all of them), in the instructor's server for that course."""
-        path = self.user_path(
-            name, "/".join([course, "formgrader/gradebook", lab, *([notebook] if notebook else []), ""])
-        )
-        return self.spawn_url(name, path, course)
+    def formgrader_url(self, course: str, lab: str, notebook: str = "") -> str:
+        """Formgrader on a course's lab (on its notebook, or on all of them), in the server that its instructors share."""
+        account = formgrader_of(course)
+        path = "/".join(["formgrader/gradebook", lab, *([notebook] if notebook else []), ""])
+        return self.spawn_url(account, self.user_path(account, path))
 
     def course_server_url(self, name: str, course: str) -> str:
-        """JupyterLab in the server that an instructor has for a course."""
-        return self.spawn_url(name, self.user_path(name, f"{course}/lab"), course)
+        """JupyterLab in the server that a course's instructors share, with each one's own arrangement of it."""
+        account = formgrader_of(course)
+        return self.spawn_url(account, self.user_path(account, f"lab/workspaces/{name}"))
 
     def user_path(self, name: str, rest: str) -> str:
         """A path on a person's own server."""

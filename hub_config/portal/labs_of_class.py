@@ -41,7 +41,7 @@ def lab_of_class(visit: SignedIn, course: str, lab: str) -> HTMLResponse:
             "lab.html", lab=row, works=works, at=lab, run=run_shown(visit, course, lab, "grade", "feedback"),
             logs={w.learner.login for w in works if log_file(courses, course, lab, w.learner.login)},
             standing=state.deadlines.of(lab), extended=len(state.deadlines.extensions(lab)),
-            formgrader=visit.site.hub.formgrader_url(visit.who.name, course, lab, lab if lab in pack_labs() else ""),
+            formgrader=visit.site.hub.formgrader_url(course, lab, lab if lab in pack_labs() else ""),
         )  # fmt: skip
 
 

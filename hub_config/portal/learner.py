@@ -19,6 +19,7 @@ from grader.records.work import Receipt, UnknownWork
 from grader.roles import Forbidden
 from hub_config.portal.door_card import DONE, door_card
 from hub_config.portal.i18n import N_
+from hub_config.portal.idle import server_ends_at
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.progress import bars, groups, sentence, training_day
 from hub_config.portal.site import PageError, SignedIn, Visit, as_learner
@@ -72,7 +73,7 @@ def today_page(
             state=state, next_lab=_next_lab(visit, state), said=said, groups=groups(state),
             progress=sentence(visit, state), bars=bars(visit, state), training=training_day(visit, state),
             certified=bool(certificates.of_course(session, course, state.login)),
-            ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
+            server_ends_at=server_ends_at(visit), ai_there=gateway.is_there, budget=budget, calls=None if calls is None else calls[visit.who.name],
             **door_card(visit, session, problem=problem, typed=typed),
         )  # fmt: skip
 

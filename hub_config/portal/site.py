@@ -44,6 +44,7 @@ from hub_config.portal.config import PortalSettings
 from hub_config.portal.gateway import Gateway
 from hub_config.portal.hub import Hub
 from hub_config.portal.i18n import N_, Words
+from hub_config.portal.idle_servers import IdleServers
 from hub_config.portal.lately import Lately
 from hub_config.portal.limits import AddressLimiter
 from hub_config.portal.listeners import Listeners
@@ -102,6 +103,7 @@ class Site:
     runs: RunBoard = field(default_factory=RunBoard)
     listeners: Listeners = field(default_factory=Listeners)
     lately: Lately = field(default_factory=Lately)
+    idle: IdleServers = field(default_factory=IdleServers)
     #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
     #: which would have none left to take it when a whole class hands in at once.
     waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MOST_WAITING))

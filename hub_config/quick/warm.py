@@ -15,7 +15,7 @@ SERVER = (
     # The server's extensions, whoever may see them, and its pages, which it looks up by name.
     "nbgrader.server_extensions.assignment_list.handlers", "nbgrader.server_extensions.course_list.handlers",
     "nbgrader.server_extensions.formgrader.formgrader", "nbgrader.server_extensions.validate_assignment.handlers",
-    "jupyter_server_terminals.app", "jupyterlab_jupytext", "notebook.app", "notebook_shim.nbserver", "hub_config.self_check",
+    "jupyter_server_terminals.app", "jupyterlab_jupytext", "notebook.app", "notebook_shim.nbserver", "hub_config.self_check", "hub_config.idle",
     "grader.nbgrader_setup", "hub_config.jupyterlab", "hub_config.kernels", "hub_config.quick.provisioner",
     *(f"jupyter_server.{name}.handlers" for name in ("files", "kernelspecs", "nbconvert", "view")),
     "jupyter_server.services.shutdown", "jinja2.ext", "tornado.platform.asyncio",

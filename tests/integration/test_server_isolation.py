@@ -36,6 +36,8 @@ GROUPS = {
     "ann": ["nbgrader-course-a"],
     "bob": ["nbgrader-course-a"],
     "eve": ["formgrade-course-a", "formgrade-course-b"],
+    "formgrader~course-a": [],
+    "formgrader~course-b": ["formgrade-course-b"],
     "kim": [],
 }
 #: Reads whatever there is at each path.
@@ -226,25 +228,33 @@ async def test_somebody_without_a_course_gets_no_ai(house: House) -> None:
     assert env["PRACTICUM_COURSES"] == ""
 
 
-@pytest.mark.parametrize(("server", "own", "other"), [("course-b", "b", "a"), ("", "a", "b"), ("made-up", "a", "b")])
-async def test_an_instructors_server_sees_its_own_course(house: House, server: str, own: str, other: str) -> None:
-    inside = [f"/home/eve/courses/course-{course}/gradebook.db" for course in (own, other)]
-    said = await house.says("eve", READ, *inside, *house.secrets, server=server)
+@pytest.mark.parametrize(("own", "other"), ["ab", "ba"])
+async def test_a_formgrader_sees_its_own_course(house: House, own: str, other: str) -> None:
+    """From its name alone: the Hub may know its groups later than it starts."""
+    account = f"formgrader~course-{own}"
+    inside = [f"/home/{account}/courses/course-{course}/gradebook.db" for course in (own, other)]
+    said = await house.says(account, READ, *inside, *house.secrets)
     assert said.splitlines() == [
         f"{inside[0]} GOT IT",
         f"{inside[1]} nothing",
         *(f"{path} nothing" for path in house.secrets),
     ]
-    house.log("eve", server).unlink()
-    env = json.loads(await house.says("eve", ENVIRONMENT, server=server))
-    assert env["PRACTICUM_COURSE"] == f"course-{own}"
-    assert env["PRACTICUM_COURSE_ROOT"] == f"/home/eve/courses/course-{own}"
+    house.log(account).unlink()
+    env = json.loads(await house.says(account, ENVIRONMENT))
+    assert env["PRACTICUM_COURSE"] == env["PRACTICUM_COURSES"] == f"course-{own}"
+    assert env["PRACTICUM_COURSE_ROOT"] == f"/home/{account}/courses/course-{own}"
     assert env["PRACTICUM_LANG"] == {"a": "ko", "b": "en"}[own]
 
 
-async def test_a_learner_who_names_a_server_after_a_course_gets_no_course(house: House) -> None:
-    said = await house.says("ann", READ, "/home/ann/courses/course-a/gradebook.db", *lab_folders(), server="course-a")
+@pytest.mark.parametrize("login", ["ann", "eve"])
+async def test_no_persons_own_server_shows_a_course(house: House, login: str) -> None:
+    inside = f"/home/{login}/courses/course-a/gradebook.db"
+    said = await house.says(login, READ, inside, *house.secrets, *lab_folders())
     assert "GOT IT" not in said
+    house.log(login).unlink()
+    env = json.loads(await house.says(login, ENVIRONMENT))
+    assert "PRACTICUM_COURSE_ROOT" not in env
+    assert env["PRACTICUM_COURSES"].split()[0] == "course-a"
 
 
 # --- what a server may take ------------------------------------------------------------------------------------------
