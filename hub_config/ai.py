@@ -47,7 +47,7 @@ def gateway_config(settings: Settings, institution: Institution | None) -> dict[
         when_client_leaves="stop",
     )
     ways = models(settings)
-    labs = {lab.id: _policy(lab.lab.ai) for pack in packs().values() for lab in pack.labs}
+    labs = lab_policies()
     used = {route.upstream for routes in ways.values() for route in routes}
     config = GatewayConfig(
         port=settings.gateway_port,
@@ -75,6 +75,11 @@ def gateway_config(settings: Settings, institution: Institution | None) -> dict[
         stop_seconds=STOP_SECONDS,
     )
     return config.model_dump(mode="json")
+
+
+def lab_policies() -> dict[str, Policy]:
+    """Give each known lab's own policy."""
+    return {lab.id: _policy(lab.lab.ai) for pack in packs().values() for lab in pack.labs}
 
 
 def with_ai_of(running: Settings, new: Settings) -> Settings:

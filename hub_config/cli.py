@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -186,17 +185,17 @@ def ai() -> None:
 )
 def ai_reload() -> None:
     from hub_config.ai import with_ai_of
-    from hub_config.services import write_gateway_settings, write_settings
+    from hub_config.services import hand_over, write_settings
 
     running = in_force()
-    pid = running.data / "run" / "gateway.pid"
-    settings = with_ai_of(running, load_settings())
-    write_gateway_settings(settings)
-    write_settings(settings)
-    try:
-        os.kill(int(pid.read_text()), signal.SIGHUP)
-    except (OSError, ValueError):
-        raise UserError("게이트웨이가 실행되고 있지 않습니다.", "The gateway is not running.") from None
+
+    def renewed() -> Settings:
+        settings = with_ai_of(running, load_settings())
+        write_settings(settings)
+        return settings
+
+    if not hand_over(running.data, renewed):
+        raise UserError("게이트웨이가 실행되고 있지 않습니다.", "The gateway is not running.")
     say("AI 설정을 다시 적용했습니다.", "The AI settings were applied.")
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from grader.records import ai_limits
 from grader.records.db import open_database, reading
 from grader.records.models import Institution
 from hub_config import assets
 from hub_config.ai import built_in_models, gateway_config
+from hub_config.ai_gateway.config import GatewayConfig, read_config
+from hub_config.ai_limits import Changes, put_together
 from hub_config.quick.join import why_not
 from hub_config.settings import ENVIRONMENT, Settings
 from hub_config.supervisor import Service
@@ -93,14 +99,44 @@ def models_config(settings: Settings, models: tuple[str, ...]) -> dict[str, Any]
 
 
 def write_gateway_settings(settings: Settings) -> Path:
-    """Write the AI gateway's settings where it reads them; it writes its process id beside them."""
+    """Write the AI gateway's settings, with the limits that the office set, where it reads them."""
     path = settings.data / "run" / "gateway.json"
-    _write_private(path, gateway_config(settings, _institution(settings)))
+    institution, changes = _institution(settings)
+    told = gateway_config(put_together(settings, changes), institution)
+    if not _says(path, told):
+        _write_private(path, told)
     return path
 
 
+def hand_over(data: Path, settings: Callable[[], Settings]) -> bool:
+    """Have the running gateway take over its settings as they are now; False where none runs: it reads them when it starts."""
+    (data / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (data / "run" / "gateway.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who reads settings and records last also writes last
+        path = write_gateway_settings(settings())
+    pid = path.with_suffix(".pid")  # the gateway writes it before it reads its settings
+    try:
+        if path.stat().st_mtime_ns > pid.stat().st_mtime_ns:
+            os.kill(int(pid.read_text()), signal.SIGHUP)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _says(path: Path, told: dict[str, Any]) -> bool:
+    """Whether a file says the same already; the order of what has none may differ."""
+    try:
+        return read_config(path) == GatewayConfig.model_validate(told)
+    except (OSError, ValueError):
+        return False
+
+
 def _gateway(settings: Settings) -> Service:
-    argv = [sys.executable, "-m", "hub_config.ai_gateway", str(write_gateway_settings(settings))]
+    path = write_gateway_settings(settings)
+    path.with_suffix(".pid").unlink(
+        missing_ok=True
+    )  # of a gateway that is gone: its number may be another process's by now
+    argv = [sys.executable, "-m", "hub_config.ai_gateway", str(path)]
     return Service("gateway", argv, addresses(settings)["gateway"])
 
 
@@ -118,18 +154,22 @@ def _portal(settings: Settings, env: dict[str, str]) -> Service:
     return Service("portal", argv, addresses(settings)["portal"], env)
 
 
-def _institution(settings: Settings) -> Institution | None:
+def _institution(settings: Settings) -> tuple[Institution | None, Changes]:
+    """The institution that the gateway serves, and what its office set."""
     engine = open_database(settings.records_database)
     with reading(engine) as session:
         found = session.scalars(select(Institution).limit(1)).first()
-        if found is not None:
-            session.expunge(found)
+        changes = ai_limits.newest(ai_limits.changes(session, found.id)) if found is not None else {}
+        session.expunge_all()
     engine.dispose()
-    return found
+    return found, changes
 
 
 def _write_private(path: Path, data: dict[str, Any]) -> None:
+    """Write a file that only its owner reads, whole or not at all: who reads it may be running."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         json.dump(data, stream, indent=1, default=str)
+    fresh.replace(path)

@@ -117,7 +117,7 @@ class Settings(BaseModel):
     ai_budgets: Budgets = Field(
         default=Budgets(learner=Limit(krw=3000)),
         description="What may be spent by each learner in a course run, by a course and by the institution: krw, tokens, "
-        "krw_per_day, tokens_per_day.",
+        "krw_per_day, tokens_per_day. A limit that the office set on its page stands above it.",
     )  # fmt: skip
     ai_courses: dict[Course, CoursePolicy] = Field(
         default={},

@@ -20,7 +20,7 @@ KOREAN = {
     "spawner": "훈련생의 실습 서버를 시작하는 방법", "server_ports": "실습 서버가 밖으로 접속할 수 있는 포트",
     "model": "내장 대화 모델", "model_threads": "내장 모델이 쓰는 스레드 수", "model_idle_seconds": "호출이 없으면 내장 모델을 내리는 시간(초)",
     "max_audio_seconds": "받아쓸 수 있는 가장 긴 소리(초)", "providers": "외부 AI 제공자와 키 파일의 위치", "ai_models": "실습이 부르는 모델 이름마다 실제로 쓰는 모델",
-    "ai_prices": "내장 모델의 계산용 가격(원)", "ai_budgets": "훈련생, 과정, 기관이 AI에 쓸 수 있는 한도", "ai_courses": "과정이나 실습에만 다르게 적용하는 AI 규칙",
+    "ai_prices": "내장 모델의 계산용 가격(원)", "ai_budgets": "훈련생, 과정, 기관이 AI에 쓸 수 있는 한도. 담당자가 화면에서 정한 한도가 먼저입니다", "ai_courses": "과정이나 실습에만 다르게 적용하는 AI 규칙",
     "ai_content_days": "AI 질문과 답을 보관하는 날수", "keep_records_years": "훈련 기록을 보관하는 햇수", "keep_looks_years": "열람 기록을 보관하는 햇수",
     "max_upload_mb": "제출물 하나의 최대 크기(MB)", "database_url": "기록 데이터베이스의 위치. 비우면 자료 폴더의 SQLite", "journal_head_url": "원장의 서명을 보내 두는 밖의 주소",
     "server_memory_mb": "실습 서버 하나가 쓸 수 있는 메모리(MB)", "server_cpus": "실습 서버 하나가 쓸 수 있는 CPU",

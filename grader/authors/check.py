@@ -6,7 +6,6 @@ says something else then depends on order, time or chance.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from grader.authors.report import PAGE, REPORT, LabReport, Step, Tried
+from grader.authors.report import PAGE, REPORT, LabReport, Step, Tried, state_of
 from grader.authors.sandboxed import NotMade, make
 from grader.engine.criteria import Checker
 from labs.catalog import LabFolder
@@ -78,15 +77,6 @@ def check_lab(
         if keep is not None:
             _keep(look.folder, told, keep / lab.pack / lab.id)
     return told
-
-
-def state_of(folder: Path) -> str:
-    """What a report is about: a hash of the lab's files."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def _built(look: Look) -> list[Lang]:

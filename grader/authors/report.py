@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,3 +58,15 @@ class LabReport(Frozen):
     @property
     def to_write(self) -> list[LabFinding]:
         return [finding for finding in self.findings if finding.kind == "to_write"]
+
+
+def state_of(folder: Path) -> str:
+    """What a report is about: a hash of the lab's files, without what Python leaves beside them."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            with path.open("rb") as stream:
+                digest.update(
+                    f"{path.relative_to(folder)} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode()
+                )
+    return digest.hexdigest()[:16]

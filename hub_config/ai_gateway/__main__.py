@@ -10,9 +10,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hub_config.ai_gateway.app import serve
-from hub_config.ai_gateway.config import read_config
+from hub_config.ai_gateway.config import GatewayConfig, read_config
 from hub_config.ai_gateway.ledger import LedgerError
 from hub_config.ai_gateway.operation import log_to_stderr
+
+
+def _read(path: Path) -> GatewayConfig:
+    """Read the settings. Beside them stands which process did, written before: settings that are newer were not read yet."""
+    fresh = path.with_suffix(".pid.new")
+    fresh.write_text(str(os.getpid()))
+    fresh.replace(path.with_suffix(".pid"))
+    return read_config(path)
 
 
 def main() -> int:
@@ -23,8 +31,7 @@ def main() -> int:
         return 2
     try:
         path = Path(sys.argv[1])
-        path.with_suffix(".pid").write_text(str(os.getpid()))
-        asyncio.run(serve(read_config(path), lambda: read_config(path)))
+        asyncio.run(serve(_read(path), lambda: _read(path)))
     except ValidationError as error:  # its own text would quote the settings, and with them a key
         for problem in error.errors(include_input=False, include_url=False):
             where = ".".join(str(step) for step in problem["loc"])

@@ -26,6 +26,7 @@ from hub_config.ai_gateway.delivery import EVENTS, end_stream
 from hub_config.ai_gateway.gateway import GATEWAY, STREAM, Gateway, admit, ai_is_on, headers, identify
 from hub_config.ai_gateway.identity import HubIdentity, Identify
 from hub_config.ai_gateway.ledger import Amount, Ledger, LedgerError
+from hub_config.ai_gateway.limits import limits
 from hub_config.ai_gateway.operation import Metrics
 from hub_config.ai_gateway.status import refresh, status
 from hub_config.ai_gateway.turns import Turns
@@ -67,6 +68,7 @@ def create_app(config: GatewayConfig, identify: Identify | None = None) -> web.A
     app.router.add_get("/ready", _ready, allow_head=False)
     app.router.add_get("/metrics", _metrics, allow_head=False)
     app.router.add_get("/status", _status, allow_head=False)
+    app.router.add_get("/limits", _limits, allow_head=False)
     receipts.add_routes(app, COURSE_AND_LAB)
     app.router.add_get(COURSE_AND_LAB + "/budget", _budget, allow_head=False)
     app.router.add_get(COURSE_AND_LAB + "/queue", _queue, allow_head=False)
@@ -191,10 +193,21 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 async def _status(request: web.Request) -> web.Response:
+    return web.json_response(await status(await _of_office(request)))
+
+
+async def _limits(request: web.Request) -> web.Response:
+    """Say which limits hold in all courses, or in one, and how far they are used."""
+    gateway = await _of_office(request)
+    return web.json_response({"object": "list", "data": limits(gateway, request.query.get("course", ""))})
+
+
+async def _of_office(request: web.Request) -> Gateway:
+    """Go on for the institution's office."""
     gateway, caller = request.app[GATEWAY], await identify(request)
     if gateway.config.institution_group not in caller.groups:
         raise errors.foreign_receipts()
-    return web.json_response(await status(gateway))
+    return gateway
 
 
 async def _models(request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -15,6 +16,7 @@ from grader.records.blobs import BlobStore
 from grader.records.db import open_database
 from grader.roles import HubIdentity
 from hub_config import assets
+from hub_config.ai_limits import Installation
 from hub_config.heads import head_export
 from hub_config.health.gather import gather
 from hub_config.portal.app import create_app
@@ -22,6 +24,7 @@ from hub_config.portal.config import PortalSettings
 from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.refusals import refusal_text
+from hub_config.services import hand_over
 from hub_config.settings import Settings, load_settings
 from hub_config.settings_shown import shown
 
@@ -62,12 +65,16 @@ def build(settings: Settings) -> FastAPI:
     engine = open_database(settings.records_database)
     told = portal_settings(settings)
     KeptFiles(told.imports_folder, told.now).purge()
+    hand_over(
+        settings.data, load_settings
+    )  # a portal that died may have recorded limits that the gateway does not have
     blobs = BlobStore(settings.data / "records" / "blobs")
     identity = HubIdentity(settings.hub_api_url)
     router = make_router(Records(engine, blobs, identity))
     app = create_app(
         told, engine, blobs, identity, router, heads=head_export(settings),
         health=lambda watch: gather(settings, engine=engine, standing=watch.known),
+        ai=Installation(load_settings, partial(hand_over, settings.data, load_settings)),
     )  # fmt: skip
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000, refusal_text=refusal_text)
     return app

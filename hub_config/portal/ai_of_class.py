@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from grader.records.state import find_course
+from hub_config.portal.ai_days import DAYS, chart
 from hub_config.portal.ai_parts import WORDS, csv_file, lab_title, learner_name, receipt_of, receipt_page, receipts_of
 from hub_config.portal.ai_words import ACCOUNTS
 from hub_config.portal.i18n import N_
@@ -29,11 +31,14 @@ def ai_of_class(visit: SignedIn, course: str, done: str = "") -> HTMLResponse:
     budget = gateway.budget(course, token) if switch else None
     learners = gateway.spend("learner", token, course=course) if switch else None
     labs = gateway.spend("lab", token, course=course) if switch else None
+    since = (visit.now - timedelta(days=DAYS)).date().isoformat()
+    days = gateway.spend("day", token, course=course, since=since) if switch else None
     with visit.records() as session:
         visit.run = find_course(session, course)
+        today = visit.now.astimezone(visit.zone).date()
         return visit.page(
             "ai_class.html", switch=switch, learners=learners, labs=labs, budget=budget, accounts=ACCOUNTS, done=done,
-            name=learner_name(visit), lab=lab_title(visit), at="ai",
+            days=days, chart=chart(days or (), today), name=learner_name(visit), lab=lab_title(visit), at="ai",
         )  # fmt: skip
 
 

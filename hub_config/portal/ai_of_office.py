@@ -8,20 +8,17 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, StreamingResponse
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from grader.records.models import CourseRun, Institution
-from grader.records.state import UnknownCourse
-from hub_config.portal.ai_parts import csv_file
+from hub_config.portal.ai_days import DAYS, chart
+from hub_config.portal.ai_parts import csv_file, runs_of
 from hub_config.portal.ai_records import Account, Budget, Spend, Status
 from hub_config.portal.ai_words import ACCOUNTS, UPSTREAM_STATES
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, Visit, as_office
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-#: Days that the page goes back, and the most learners that it names at once.
-DAYS, MOST_LEARNERS = 14, 100
+#: The most learners that the page names at once.
+MOST_LEARNERS = 100
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,13 @@ def ai_of_office(visit: SignedIn, institution: str, course: str = "") -> HTMLRes
     """Spending by course, by learner and by day, the limits, and the gateway's state."""
     as_office(visit, institution)
     with visit.records() as session:
-        runs = _runs(visit, session, institution, course)
+        runs = runs_of(visit, session, institution, course)
         titles = {run.id: visit.title_of(run) for run in runs}
         names = {enrolment.login: enrolment.person.name for run in runs for enrolment in run.enrolments}
     use = _use(visit, list(titles), course)
+    days = chart(use.days, visit.now.astimezone(visit.zone).date()) if use else None
     return visit.page(
-        "ai_office.html", use=use, titles=titles, names=names, course=course, most=MOST_LEARNERS, accounts=ACCOUNTS,
+        "ai_office.html", use=use, chart=days, titles=titles, names=names, course=course, most=MOST_LEARNERS, accounts=ACCOUNTS,
         states=UPSTREAM_STATES,
     )  # fmt: skip
 
@@ -60,7 +58,7 @@ def file_of_office(visit: SignedIn, institution: str, course: str = "") -> Strea
     """The receipts as a file, without what was asked and answered."""
     as_office(visit, institution)
     with visit.records() as session:
-        _runs(visit, session, institution, course)
+        runs_of(visit, session, institution, course)
     return csv_file(visit, "ai-use.csv", course=course, content="0")
 
 
@@ -83,16 +81,3 @@ def _use(visit: Visit, courses: Sequence[str], course: str) -> Use | None:
             break  # the limits are told by course; spending is shown without them
         budgets[name] = found
     return Use(status, by_course, by_learner, by_day, budgets)
-
-
-def _runs(visit: Visit, session: Session, institution: str, course: str) -> list[CourseRun]:
-    """The institution's course runs; the one asked for must be among them."""
-    found = session.get(Institution, institution)
-    if found is None:
-        raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
-    visit.institution = found
-    query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
-    runs = list(session.scalars(query))
-    if course and course not in {run.id for run in runs}:
-        raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
-    return runs

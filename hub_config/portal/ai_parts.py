@@ -6,7 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi.responses import HTMLResponse, StreamingResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from grader.records.models import CourseRun, Institution
+from grader.records.state import UnknownCourse
 from hub_config.portal.ai_records import Receipt, Receipts
 from hub_config.portal.ai_words import KINDS, OTHER_OUTCOME, OUTCOMES
 from hub_config.portal.conversation import ROLES, answered, asked
@@ -49,6 +53,19 @@ def csv_file(visit: Visit, name: str, **query: str) -> StreamingResponse:
         raise PageError(503, UNREACHABLE)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def runs_of(visit: Visit, session: Session, institution: str, course: str) -> list[CourseRun]:
+    """The institution's course runs; the one asked for must be among them."""
+    found = session.get(Institution, institution)
+    if found is None:
+        raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
+    visit.institution = found
+    query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
+    runs = list(session.scalars(query))
+    if course and course not in {run.id for run in runs}:
+        raise UnknownCourse("이 기관의 과정이 아닙니다.", "this course does not belong to the institution")
+    return runs
 
 
 def lab_title(visit: Visit) -> Callable[[str], str]:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
+from hub_config.ai_gateway.config import Limit
+
 
 def _number(mark: Any) -> Any:
     """A place of the chain: its number, told alone or before its hash."""
@@ -36,6 +38,22 @@ class Budget(BaseModel):
     left_tokens: int | None
     renews_at: AwareDatetime | None
     accounts: list[Account]
+
+
+class Held(BaseModel):
+    """A limit that calls are held to, the most that anybody has spent of it, and how many have nothing left."""
+
+    account: Literal["learner", "lab", "course", "institution"]
+    lab: str
+    limit: Limit
+    most_spent: Limit
+    used_up: int
+
+
+class HeldTo(BaseModel):
+    """The limits of a course, or those of all."""
+
+    data: list[Held]
 
 
 class Receipt(BaseModel):

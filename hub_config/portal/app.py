@@ -17,9 +17,11 @@ from starlette.responses import Response
 
 from grader.records.blobs import BlobStore
 from grader.records.watch import Watch
+from hub_config.ai_limits import Installation
 from hub_config.heads import HeadExport
 from hub_config.health.gather import Health
 from hub_config.portal import (
+    ai_limits,
     ai_of_class,
     ai_of_learner,
     ai_of_office,
@@ -119,6 +121,7 @@ ROUTERS = (
     ai_of_class.router,
     topics.router,
     ai_of_office.router,
+    ai_limits.router,
 )
 API = "api/v1"
 
@@ -133,15 +136,17 @@ def create_app(
     transport: httpx.BaseTransport | None = None,
     heads: HeadExport | None = None,
     health: Callable[[Watch], Health] | None = None,
+    ai: Installation | None = None,
 ) -> FastAPI:
     """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests.
 
     With `heads` the journal's signed head is exported each day, and a whole walk of the journal holds it against them.
-    `health` gathers what the operator's page shows.
+    `health` gathers what the operator's page shows; `ai` is what AI limits stand on.
     """
     hub, gateway = Hub(settings, transport), Gateway(settings.gateway_url, transport)
     watch = Watch(engine, settings.now, heads.heads if heads else None)
     site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()), watch)
+    site.ai = ai
     site.health = None if health is None else lambda: health(watch)
     app = FastAPI(
         title="Practicum", version=API.removeprefix("api/"), docs_url=None, redoc_url=None, lifespan=_lifespan,

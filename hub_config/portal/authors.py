@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Stre
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from grader.authors.report import PAGE, REPORT, LabReport
+from grader.authors.report import PAGE, REPORT, LabReport, state_of
 from grader.records.models import CourseLab
 from grader.roles import Forbidden
 from hub_config.portal import live
@@ -82,6 +82,7 @@ def author_lab(visit: SignedIn, pack: str, lab: str, busy: bool = False) -> HTML
     report = kept_report(visit, meant)
     return visit.page(
         "author_lab.html", pack=catalog.packs()[pack], lab=meant, report=report, tries=report.tried if report else (), busy=busy,
+        changed=report is not None and report.state != state_of(meant.folder),
         findings=report.findings if report else static_findings(meant), run=visit.site.runs.latest(*look_at(pack, lab)),
         files={lang: [path.name for path in files_of(visit, meant, lang)] for lang in LANGUAGES},
         pages=[lang for lang in LANGUAGES if (_kept(visit, meant) / lang / PAGE).is_file()],

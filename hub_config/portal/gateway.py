@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from hub_config.portal.ai_records import Budget, Receipt, Receipts, Spend, Spends, Status, Switch
+from hub_config.portal.ai_records import Budget, Held, HeldTo, Receipt, Receipts, Spend, Spends, Status, Switch
 
 Group = Literal["course", "learner", "lab", "day", "model", "outcome"]
 #: A page waits so long for the gateway, a file of all receipts longer.
@@ -83,6 +83,11 @@ class Gateway:
     def status(self, token: str) -> Status | None:
         """The gateway's own state, for the institution."""
         return self._read(Status, "/status", token)
+
+    def limits(self, token: str, course: str = "") -> list[Held] | None:
+        """The limits that calls are held to in a course, or in all, and how far they are used."""
+        found = self._read(HeldTo, "/limits", token, {"course": course} if course else None)
+        return None if found is None else found.data
 
     def post(self, path: str, token: str, body: dict[str, Any]) -> Posted | None:
         """Send a call as the person who looks, and read no more of its answer than a page shows; None where none comes in time."""

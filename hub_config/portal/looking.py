@@ -14,7 +14,7 @@ from hub_config.portal.site import Visit
 
 #: Pages on which nobody's record stands, by their routes.
 NOBODYS = frozenset((
-    "office/{institution}", "office/{institution}/runs/new", "office/{institution}/state/settings", "office/{institution}/{course}/labs", "office/{institution}/reports/runs", "office/{institution}/{course}/reports", "class/{course}/reports",
+    "office/{institution}", "office/{institution}/runs/new", "office/{institution}/state/settings", "office/{institution}/ai/limits", "office/{institution}/ai/limits/{kind}", "office/{institution}/{course}/labs", "office/{institution}/reports/runs", "office/{institution}/{course}/reports", "class/{course}/reports",
     "office/{institution}/{course}/import", "office/{institution}/{course}/template/{name}",
     "class/{course}/code", "class/{course}/code/live", "class/{course}/code/arrivals", "class/{course}/code/{slot}.svg",
     "class/{course}/assignments", "class/{course}/announcements", "class/{course}/ai/switch",

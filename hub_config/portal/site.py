@@ -37,6 +37,7 @@ from grader.records.rollup import RollUp
 from grader.records.watch import Watch
 from grader.records.work import UnknownWork
 from grader.roles import Caller
+from hub_config.ai_limits import Installation
 from hub_config.health.gather import Health
 from hub_config.portal import i18n
 from hub_config.portal.checks import check_pairs
@@ -100,6 +101,8 @@ class Site:
     journal: Watch
     #: How the installation is, for its operator; None where the portal runs without one.
     health: Callable[[], Health] | None = None
+    #: What AI limits stand on; None where the portal runs without a gateway of its own.
+    ai: Installation | None = None
     runs: RunBoard = field(default_factory=RunBoard)
     listeners: Listeners = field(default_factory=Listeners)
     lately: Lately = field(default_factory=Lately)

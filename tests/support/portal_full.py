@@ -10,7 +10,7 @@ from import_files import csv_file
 from test_portal_world import COURSE, FIRST, SCRIPT, World, gateway, spec
 
 from grader.codes import slot_at
-from grader.records import announcements, attend, certificates, corrections, decisions, issuing, work
+from grader.records import ai_limits, announcements, attend, certificates, corrections, decisions, issuing, work
 from grader.records.blobs import manifest_of
 from grader.records.db import writing
 from grader.records.models import CourseLab, CourseRun, Enrolment, TrainingDayRow
@@ -60,6 +60,12 @@ def fill(world: World) -> dict[str, str]:
             instructor="teacher",
             now=world.now,
         ).id
+    none = {"krw": None, "tokens": None, "krw_per_day": None, "tokens_per_day": None}
+    with writing(world.engine) as session:
+        ai_limits.change(
+            session, "hanbit", ai_limits.Account("learner", COURSE), {**none, "krw": 5000, "krw_per_day": 800}, was={**none, "krw": 3000}, seen="",
+            actor="office", now=world.now,
+        )  # fmt: skip
     world.log("mina", f"checks: {SCRIPT}")
     world.compared(f"둘 다 {SCRIPT} 썼습니다.")
     certificate = _over(world)

@@ -144,6 +144,8 @@ GETS: dict[str, Line] = {
     "office/{institution}": Line(OFFICE),
     "office/{institution}/ai/use": Line(OFFICE),
     "office/{institution}/ai/receipts.csv": no_page(OFFICE),
+    "office/{institution}/ai/limits": Line(OFFICE),
+    "office/{institution}/ai/limits/{kind}": Line(OFFICE, "office/{institution}/ai/limits/learner?course={course}"),
     "office/{institution}/journal/looks": Line(OFFICE),
     "office/{institution}/reports/runs": Line(OFFICE),
     "office/{institution}/runs/new": Line(OFFICE),
@@ -193,6 +195,9 @@ POSTS: dict[str, Line] = {
     "class/{course}/announcements": Line(TEACHER, form={"text": "내일은 헤드폰을 가져오세요."}),
     "class/{course}/announcements/{announcement}/withdraw": Line(TEACHER),
     "class/{course}/ai/switch": Line(TEACHER, form={"to": "off"}),
+    "office/{institution}/ai/limits/{kind}": Line(
+        OFFICE, "office/{institution}/ai/limits/learner", form={"krw": "5000"}
+    ),
     "office/{institution}/runs/new": Line(OFFICE),
     "office/{institution}/staff/roles": Line(OFFICE),
     "office/{institution}/staff/roles/end": Line(OFFICE),

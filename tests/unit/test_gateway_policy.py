@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from gateway_support import MODEL, PRICES, config_for, world
 from hub_config.ai_gateway.config import Limit
 from hub_config.ai_gateway.policy import rules
 
+#: The numbers of a limit.
+NUMBERS = ("krw", "tokens", "krw_per_day", "tokens_per_day")
 ROUTES = {
     alias: [{"upstream": "built-in", "model": "m", "endpoints": ["chat", "embeddings"], "prices": PRICES}]
     for alias in (MODEL, "large")
@@ -150,3 +153,56 @@ async def test_content_is_not_kept_where_a_course_says_so(tmp_path: Path) -> Non
         assert (row["prompt"], row["answer"]) == (None, None)
         assert len(row["prompt_sha256"]) == len(row["answer_sha256"]) == len(row["request_sha256"]) == 64
     assert "비밀".encode() not in b"".join(path.read_bytes() for path in (tmp_path / "gateway").iterdir())
+
+
+async def test_the_office_reads_the_limits_in_force_and_how_far_they_are_used(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "budgets": {"learner": {"krw": 25}, "institution": {"krw_per_day": 1000}},
+        "courses": {"video": {"course": {"krw": 70}, "labs": {"extra": {"learner": {"tokens": 5}}}}},
+        "labs": {"rough-cut": {"learner": {"krw": 30}}},
+    }
+    async with world(tmp_path, **settings) as w:
+        for token, where in (("ann-token", "/video/rough-cut"), ("ann-token", "/video/-"), ("bob-token", "/video/-"), ("bob-token", "/books/-")):  # fmt: skip
+            assert (await w.chat(token=token, where=where, max_tokens=10)).status == 200
+
+        async def held(query: str = "") -> dict[tuple[str, str], Any]:
+            told = (await w.ask("GET", f"/limits{query}", token="office-token")).json()["data"]
+            return {(line["account"], line["lab"]): line for line in told}
+
+        everywhere = await held()
+        assert set(everywhere) == {("institution", ""), ("course", ""), ("learner", "")}
+        assert everywhere["learner", ""]["limit"] == {
+            "krw": 25,
+            "tokens": None,
+            "krw_per_day": None,
+            "tokens_per_day": None,
+        }
+        assert everywhere["institution", ""]["most_spent"] == {
+            "krw": 40,
+            "krw_per_day": 40,
+            "tokens": 60,
+            "tokens_per_day": 60,
+        }
+        assert everywhere["course", ""]["most_spent"]["krw"] == 30, "the course that spent most"
+        assert everywhere["learner", ""]["most_spent"]["krw"] == 20, "the learner who spent most in one course"
+        video = await held("?course=video")
+        assert (video["course", ""]["limit"]["krw"], video["course", ""]["most_spent"]["krw"]) == (70, 30)
+        assert video["lab", "rough-cut"]["most_spent"]["krw"] == 10
+        assert video["lab", "extra"] == {
+            "account": "lab", "lab": "extra", "used_up": 0, "most_spent": dict.fromkeys(NUMBERS, 0),
+            "limit": {**dict.fromkeys(NUMBERS), "tokens": 5},
+        }  # fmt: skip
+        assert (await held("?course=books"))["learner", ""]["most_spent"]["krw"] == 10
+        for token in ("ann-token", "teacher-token", "service-token"):
+            assert (await w.ask("GET", "/limits?course=video", token=token)).status in (401, 403)
+        assert (await w.ask("GET", "/limits", token=None)).status == 401
+        assert "ann" not in json.dumps(list(video.values())), "nobody is named"
+
+
+async def test_who_has_nothing_left_is_counted(tmp_path: Path) -> None:
+    async with world(tmp_path, budgets={"learner": {"krw": 20}}) as w:
+        for token, calls in (("ann-token", 2), ("bob-token", 1)):
+            for _ in range(calls):
+                assert (await w.chat(token=token, where="/video/-", max_tokens=10)).status == 200
+        told = (await w.ask("GET", "/limits?course=video", token="office-token")).json()["data"]
+        assert {line["account"]: line["used_up"] for line in told} == {"institution": 0, "course": 0, "learner": 1}

@@ -273,6 +273,23 @@ def test_many_learners_are_cut_off_and_that_is_said(world: World) -> None:
     assert "learner-49<" not in page
 
 
+def test_the_office_and_the_class_see_what_was_spent_day_by_day(world: World) -> None:
+    made = played(world)
+    made.spends["day"] = [spend("day", "2026-07-08", 3, 480), spend("day", "2026-07-01", 1, 90)]
+    for login, path in (("office", f"{OFFICE}/use"), ("office", f"{OFFICE}/use?course={COURSE}"), ("teacher", CLASS)):
+        page = world.browser(login).get(path).text
+        assert "<title>7월 8일 (수): 480원, AI 호출 3건</title>" in page, path
+        assert "<title>7월 2일 (목): 0원, AI 호출 0건</title>" in page, "a day without a call has its place"
+        assert ">500원</text>" in page, "the end of the scale"
+        assert "7월 1일 (수)" in page.partition("<details>")[2], "the table behind it"
+    asked = [r.url.params for r in world.asked if r.url.params.get("group") == "day"]
+    assert (asked[-1]["course"], asked[-1]["since"]) == (COURSE, "2026-06-24"), (
+        "an instructor asks for their own course"
+    )
+    made.spends["day"] = []
+    assert "<figure" not in world.browser("teacher").get(CLASS).text
+
+
 # Files
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import update
 from test_portal_world import COURSE, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
-from grader.authors.report import LabReport, Tried
+from grader.authors.report import LabReport, Tried, state_of
 from grader.records.db import writing
 from grader.records.models import CourseLab
 from labs import catalog
@@ -220,3 +220,29 @@ def _until(holds: object) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("it did not come")
+
+
+def test_a_lab_that_changed_since_it_was_checked_says_so(world: World) -> None:
+    said = "마지막 점검 뒤에 실습이 바뀌었습니다"
+    browser = world.browser("teacher")
+    assert said not in browser.get(PREFIX + LAB).text, "never checked"
+    file = keep(world) / "report.json"
+    assert said in browser.get(PREFIX + LAB).text
+    report = LabReport.model_validate_json(file.read_text("utf-8"))
+    now = report.model_copy(update={"state": state_of(find_lab("rough-cut").folder)})
+    file.write_text(now.model_dump_json(), "utf-8")
+    assert said not in browser.get(PREFIX + LAB).text
+
+
+def test_the_state_of_a_lab_is_that_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    file = tmp_path / "server" / "checks.py"
+    file.write_text("a")
+    first = state_of(tmp_path)
+    (tmp_path / "server" / "__pycache__").mkdir()
+    (tmp_path / "server" / "__pycache__" / "checks.pyc").write_bytes(b"x")
+    assert state_of(tmp_path) == first, "what Python leaves is no change"
+    file.rename(tmp_path / "server" / "check.py")
+    moved = state_of(tmp_path)
+    (tmp_path / "server" / "check.py").write_text("b")
+    assert len({first, moved, state_of(tmp_path)}) == 3

@@ -83,6 +83,9 @@ WHO_MAY = [
     (f"{OFFICE}/ai/use", {"office", "both"}),
     (f"{OFFICE}/ai/use?course={COURSE}", {"office", "both"}),
     (f"{OFFICE}/ai/receipts.csv", {"office", "both"}),
+    (f"{OFFICE}/ai/limits", {"office", "both"}),
+    (f"{OFFICE}/ai/limits?course={COURSE}", {"office", "both"}),
+    (f"{OFFICE}/ai/limits/lab?course={COURSE}&lab=rough-cut", {"office", "both"}),
 ]
 #: What a browser gets that is no page.
 NO_PAGES = ("/waiting", "pictures", "live", "/run", ".csv", "/files/", ".zip", "arrivals", ".svg")
@@ -106,10 +109,14 @@ def test_an_office_does_not_see_another_institution(full: tuple[World, str]) -> 
     seeded, _ = full
     assert seeded.browser("office").get(f"{PREFIX}office/far").status_code == 403
     assert seeded.browser("office").get(f"{PREFIX}office/hanbit/{OTHER}").status_code == 404
-    for path in ("far/ai/use", "far/ai/receipts.csv"):
+    for path in ("far/ai/use", "far/ai/receipts.csv", "far/ai/limits", "far/ai/limits/course"):
         assert seeded.browser("office").get(f"{PREFIX}office/{path}").status_code == 403
     asked = len(seeded.asked)
-    for path in (f"hanbit/ai/use?course={OTHER}", f"hanbit/ai/receipts.csv?course={OTHER}"):
+    for path in (
+        f"hanbit/ai/use?course={OTHER}",
+        f"hanbit/ai/receipts.csv?course={OTHER}",
+        f"hanbit/ai/limits?course={OTHER}",
+    ):
         assert seeded.browser("office").get(f"{PREFIX}office/{path}").status_code == 404
     assert len(seeded.asked) == asked, "the gateway is not even asked"
 

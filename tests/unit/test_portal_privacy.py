@@ -42,6 +42,8 @@ def test_every_page_of_a_course_is_a_look_but_the_named_ones(full: tuple[World, 
     }
     nobodys |= {
         "office/hanbit/runs/new",
+        "office/hanbit/ai/limits",
+        "office/hanbit/ai/limits/lab",
         f"office/hanbit/{COURSE}/labs",
         f"office/hanbit/{COURSE}/import",
         f"office/hanbit/{COURSE}/template/roster.csv",

@@ -26,6 +26,7 @@ from grader.records.state import find_course
 from grader.records.work import CriterionPoints, GradeReport
 from grader.roles import Caller
 from grader.similarity.result import Alike, Comparison, Pair, Passage, Unread, comparison_file
+from hub_config.ai_limits import Installation
 from hub_config.assets import fonts
 from hub_config.health.gather import gather
 from hub_config.portal.app import create_app
@@ -75,6 +76,8 @@ class World:
         self.folder, self.now = folder, NOW
         self.asked: list[httpx.Request] = []
         self.answer: Handler = lambda request: httpx.Response(503)
+        #: What AI limits stand on, where a test has more than the settings of nothing that runs.
+        self.ai: Installation | None = None
         self.engine = open_database(f"sqlite:///{records}")
         # A test's records need not outlive the machine's power.
         event.listen(self.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
@@ -98,10 +101,12 @@ class World:
     def start(self, **changed: Any) -> None:
         """Build the application, with other settings where asked."""
         settings = self.settings.model_copy(update=changed)
+        # An installation of which nothing runs: no other has these ports.
+        installed = Settings(data=self.folder / "var", port=64_000)
         self.app = create_app(
             settings, self.engine, self.blobs, Identity(), transport=httpx.MockTransport(self._play),
-            # An installation of which nothing runs: no other has these ports.
-            health=lambda watch: gather(Settings(data=self.folder / "var", port=64_000), engine=self.engine, standing=watch.known),
+            health=lambda watch: gather(installed, engine=self.engine, standing=watch.known),
+            ai=self.ai or Installation(lambda: installed, lambda: False),
         )  # fmt: skip
         self.site = self.app.state.portal
 
@@ -313,6 +318,13 @@ def account(whose: str, period: str, limit: int, spent: int, unit: str = "krw") 
     }  # fmt: skip
 
 
+def held(whose: str, lab: str = "", used_up: int = 0, **limit: int) -> dict[str, Any]:
+    """A limit in force as the gateway tells it."""
+    none = {"krw": None, "tokens": None, "krw_per_day": None, "tokens_per_day": None}
+    spent = {"krw": 1234, "tokens": 5678, "krw_per_day": 12, "tokens_per_day": 34}
+    return {"account": whose, "lab": lab, "limit": {**none, **limit}, "most_spent": spent, "used_up": used_up}
+
+
 class PlayedGateway:
     """Answers as the gateway's API does, without judging who asks; no learner server is there."""
 
@@ -337,6 +349,12 @@ class PlayedGateway:
             ],
             "ledger": {"receipts": 1234, "unwritten": 2, "head": 1232, "anchored": 1200},
         }  # fmt: skip
+        self.limits = [
+            held("institution"),
+            held("course"),
+            held("learner", krw=3000),
+            held("lab", "rough-cut", krw=1000),
+        ]
         self.csv = "\ufeffid,learner\r\nrcpt_1,mina\r\n"
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -354,6 +372,8 @@ class PlayedGateway:
             return httpx.Response(200, json=self._page(asked))
         if path == "/spend":
             return httpx.Response(200, json={"data": self.spends[asked["group"]]})
+        if path == "/limits":
+            return httpx.Response(200, json={"data": self.limits})
         if path == "/status":
             return httpx.Response(200, json=self.status)
         if path == "/receipts.csv":

@@ -14,6 +14,7 @@ from hub_config.ai_gateway.ledger.terms import (
     Refusal,
     Settlement,
     Usage,
+    Use,
     new_receipt_id,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Refusal",
     "Settlement",
     "Usage",
+    "Use",
     "new_receipt_id",
     "utc_now",
     "verify",

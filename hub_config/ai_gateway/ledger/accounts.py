@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from hub_config.ai_gateway.config import NO_LAB
+from hub_config.ai_gateway.config import NO_LAB, Limit
 from hub_config.ai_gateway.ledger.terms import (
     ZERO,
     AccountName,
@@ -19,6 +19,7 @@ from hub_config.ai_gateway.ledger.terms import (
     Line,
     Place,
     Refusal,
+    Use,
 )
 
 _Owner = tuple[str, str, str]
@@ -87,6 +88,21 @@ class Accounts:
         account = self._sums.get((_owners(place)["learner"], None), _Sum())
         return account.spent, account.reserved
 
+    def use(self, account: AccountName, course: str, lab: str, day: date, limit: Limit) -> Use:
+        """Tell how far a kind of account has used a limit; without a course those of all courses."""
+        spent: dict[_Owner, list[int]] = {}
+        for (owner, period), counted in self._sums.items():
+            if _kind(owner) == account and owner[2] == lab and course in ("", owner[1]) and period in (None, day):
+                known, at = spent.setdefault(owner, [0, 0, 0, 0]), 0 if period is None else 2
+                known[at : at + 2] = counted.spent
+        limits = (limit.krw, limit.tokens, limit.krw_per_day, limit.tokens_per_day)
+        most = [max(numbers) for numbers in zip(*spent.values(), strict=True)] or [0, 0, 0, 0]
+        used_up = sum(
+            any(most is not None and number >= most for number, most in zip(numbers, limits, strict=True))
+            for numbers in spent.values()
+        )
+        return Use(Limit(krw=most[0], tokens=most[1], krw_per_day=most[2], tokens_per_day=most[3]), used_up)
+
     def forget_before(self, day: date) -> None:
         """Drop the sums of days that are over and have nothing reserved any more."""
         over = [
@@ -126,6 +142,13 @@ def _owners(place: Place) -> dict[AccountName, _Owner]:
     if place.lab != NO_LAB:
         owners["lab"] = (place.learner, place.course, place.lab)
     return owners | {"course": ("", place.course, ""), "institution": ("", "", "")}
+
+
+def _kind(owner: _Owner) -> AccountName:
+    learner, course, lab = owner
+    if learner:
+        return "lab" if lab else "learner"
+    return "course" if course else "institution"
 
 
 @lru_cache(maxsize=8)

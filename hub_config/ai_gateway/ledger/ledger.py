@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from hub_config.ai_gateway.config import NO_LAB
+from hub_config.ai_gateway.config import NO_LAB, Limit
 from hub_config.ai_gateway.ledger import reads, spool
 from hub_config.ai_gateway.ledger.accounts import Accounts
 from hub_config.ai_gateway.ledger.leases import Leaf, Leases, Written
@@ -29,6 +29,7 @@ from hub_config.ai_gateway.ledger.store import Store
 from hub_config.ai_gateway.ledger.terms import (
     GATEWAY_DIED,
     ZERO,
+    AccountName,
     Amount,
     Group,
     LedgerError,
@@ -39,6 +40,7 @@ from hub_config.ai_gateway.ledger.terms import (
     ReceiptQuery,
     Refusal,
     Settlement,
+    Use,
 )
 from hub_config.ai_gateway.ledger.writer import Writer
 
@@ -170,6 +172,10 @@ class Ledger:
     def spent(self, place: Place) -> tuple[Amount, Amount]:
         """Give what a learner has spent and reserved in the course run."""
         return self._accounts.total(place)
+
+    def use(self, account: AccountName, course: str, lab: str, limit: Limit) -> Use:
+        """Tell how far a kind of account has used a limit; without a course those of all courses."""
+        return self._accounts.use(account, course, lab, self._today(), limit)
 
     async def receipts(self, query: ReceiptQuery) -> list[dict[str, Any]]:
         """Give closed receipts, newest first."""

@@ -166,6 +166,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """How far the accounts of one kind have used a limit: the most that any of them has spent, and how many have nothing left."""
+
+    most: Limit
+    used_up: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptQuery:
     """Which receipts are asked for; `before` is the last one already seen, `until` the first moment no more."""
 
