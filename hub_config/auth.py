@@ -20,12 +20,6 @@ from grader.records.models import CourseRun, Enrolment, Person, StaffRole
 from grader.roles import FORMGRADER, formgrader_of
 from hub_config.hub import USER_ROLE
 
-#: Shown above the login form.
-DEMO_NOTICE = (
-    "시연 전용 로그인입니다. 누구나 같은 비밀번호를 쓰므로 실제 과정에 쓰지 마세요.<br>"
-    "For demonstration only: everybody has the same password. Never use it for a real course."
-)
-
 
 def groups_of(session: Session, login: str) -> list[str] | None:
     """The Hub groups of a person or of a course's formgrader, or None for somebody who is not in the records."""

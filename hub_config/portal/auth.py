@@ -72,9 +72,11 @@ def logout(visit: Posted) -> RedirectResponse:
 def choose_language(visit: Anybody, lang: str, next: str = "") -> RedirectResponse:
     """Remember the language and go back to the page."""
     settings = visit.site.settings
-    answer = RedirectResponse(local_path(next, settings.prefix, settings.prefix), 303)
+    back = local_path(next, settings.prefix, "") or local_path(next, f"{settings.base_path}hub/", settings.prefix)
+    answer = RedirectResponse(back, 303)
     if lang in LANGUAGES:
-        options = cookie_options(visit.request, settings.prefix, settings.public_url)
+        # The Hub's own pages read it too.
+        options = cookie_options(visit.request, settings.base_path, settings.public_url)
         answer.set_cookie(i18n.COOKIE, lang, max_age=LANGUAGE_SECONDS, **options)
     return answer
 

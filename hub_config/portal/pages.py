@@ -19,30 +19,13 @@ from grader.records.state import UnknownCourse
 from grader.records.work import UnknownWork
 from grader.roles import Forbidden
 from hub_config.portal import looking
+from hub_config.portal.failures import failure
 from hub_config.portal.i18n import N_
 from hub_config.portal.security import same_origin
 from hub_config.portal.site import SESSION_COOKIE, FormOutOfDate, NotSignedIn, PageError, Site, Visit, visitor
 from labs.texts import UserError
 
 MAX_FORM_BYTES = 64_000
-TITLES = {
-    400: N_("That did not work"),
-    403: N_("You have no access to this page"),
-    404: N_("There is no such page"),
-    413: N_("That is too much"),
-    429: N_("That was too often"),
-    500: N_("Something went wrong"),
-    503: N_("Not available right now"),
-}
-ADVICE = {
-    400: N_("Go back and check what you entered."),
-    403: N_("If you should have access, ask the person in charge at your institution to add your role."),
-    404: N_("Check the address, or start again from your home page."),
-    413: N_("Go back and enter less text."),
-    429: N_("Wait a minute and reload the page."),
-    500: N_("Try again in a minute. If it happens again, tell the person who runs this service."),
-    503: N_("Wait a moment and reload the page."),
-}
 
 
 class PageRoute(APIRoute):
@@ -138,8 +121,8 @@ def answer(request: Request, error: Exception, typed: list[tuple[str, str]]) -> 
 
 def error_page(visit: Visit, status: int, text: str = "") -> Response:
     """The page of a refusal."""
-    titled = status if status in TITLES else 400 if status < 500 else 500
-    return visit.page("error.html", status, title=visit.t(TITLES[titled]), text=text, advice=visit.t(ADVICE[titled]))
+    title, advice = failure(status)
+    return visit.page("error.html", status, title=visit.t(title), text=text, advice=visit.t(advice))
 
 
 def answer_http(request: Request, error: Exception) -> Response:

@@ -165,6 +165,10 @@ class Walker:
         answer = self.page.goto(self.own + at, wait_until="load")
         assert answer is not None
         self.found("status", answer.status != gives and answer.status)
+        self.look()
+
+    def look(self) -> None:
+        """Look at the page that stands."""
         told = self.page.evaluate(SETTLED)
         self.found("moves", told["shift"] > MOST_SHIFT and f"layout shift {told['shift']:.3f}")
         self.found("weighs", told["bytes"] > MOST_KB * 1000 and f"{told['bytes'] / 1000:.0f} KB without fonts")

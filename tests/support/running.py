@@ -95,7 +95,7 @@ def token_of(site: Installation, login: str) -> str:
         hub.post(
             "/hub/login", data={"username": login, "password": "practicum-demo", "_xsrf": xsrf[1]}
         ).raise_for_status()
-        xsrf = re.search(r'xsrf_token: "([^"]+)"', hub.get("/hub/home").text)
+        xsrf = re.search(r'data-xsrf="([^"]+)"', hub.get("/hub/home").text)
         assert xsrf
         answer = hub.post(
             f"/hub/api/users/{login}/tokens", json={}, headers={"X-XSRFToken": xsrf[1]}, params={"_xsrf": xsrf[1]}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from babel.messages.pofile import read_po
 from test_portal_world import COURSE, FIRST, NOW, OTHER, PREFIX, SCRIPT, World, gateway, seeded_records, world
 
 from grader.codes import slot_at
+from hub_config import hub_look
 from hub_config.portal import i18n
 from hub_config.portal.site import SHEETS
 
@@ -232,7 +234,16 @@ def test_the_language_is_chosen_else_the_courses(full: tuple[World, str]) -> Non
     chosen = browser.get(f"{PREFIX}lang/en", params={"next": PREFIX + LEARN})
     assert chosen.headers["location"] == PREFIX + LEARN
     assert "Attendance today" in browser.get(PREFIX + LEARN).text
-    for elsewhere in ("https://evil.example/", "//evil.example/", "/hub/home", "\\\\evil", f"{PREFIX}\r\nx: y"):
+    for ours in ("/hub/login?next=%2Fhub%2F", "/hub/spawn-pending/mina"):
+        assert browser.get(f"{PREFIX}lang/en", params={"next": ours}).headers["location"] == ours
+    for elsewhere in (
+        "https://evil.example/",
+        "//evil.example/",
+        "/user/eve/",
+        "/hubris",
+        "\\\\evil",
+        f"{PREFIX}\r\nx: y",
+    ):
         assert browser.get(f"{PREFIX}lang/ko", params={"next": elsewhere}).headers["location"] == PREFIX
 
 
@@ -250,9 +261,11 @@ def test_a_hub_that_is_away_is_a_readable_page(world: World, monkeypatch: pytest
 def _messages() -> dict[str, tuple[str, ...]]:
     """Every message of the code and the templates, by its id, with its plural where it has one."""
     keywords = {"_": None, "N_": None, "t": None, "tn": (1, 2), "ngettext": (1, 2)}
-    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
-    options = {"templates/**.html": {"silent": "false"}}
-    found = extract_from_dir(PORTAL, methods, options, keywords=keywords)
+    methods = [("**.py", "python"), ("**.html", "jinja2")]
+    options = {"**.html": {"silent": "false"}}
+    found = chain.from_iterable(
+        extract_from_dir(folder, methods, options, keywords=keywords) for folder in (PORTAL, hub_look.PAGES)
+    )
     ids = [message if isinstance(message, tuple) else (message,) for _file, _line, message, *_more in found]
     return {message[0]: tuple(message[:2]) for message in ids}
 
@@ -282,7 +295,7 @@ def _luminance(colour: str) -> float:
 
 
 def test_text_colours_keep_the_contrast_of_wcag_aa() -> None:
-    sheets = {name: (PORTAL / "static" / name).read_text("utf-8") for name in SHEETS}
+    sheets = {name: (PORTAL / "static" / name).read_text("utf-8") for name in {*SHEETS, *hub_look.SHEETS}}
     assert all(len(css.splitlines()) <= 400 for css in sheets.values())
     css = sheets.pop("tokens.css")
     # Colours are tokens: elsewhere only black and white stand, behind a video, a QR code and on paper.
