@@ -44,7 +44,11 @@ c.JupyterHub.template_vars = hub_look.template_vars()
 c.JupyterHub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
 c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 # Who asks for a server is answered at once, and looks again.
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "oauth_no_confirm_list": ASKED_NOTHING, **hub_look.tornado_settings()}
+c.JupyterHub.tornado_settings = {
+    "slow_spawn_timeout": 0,
+    "oauth_no_confirm_list": ASKED_NOTHING,
+    **hub_look.tornado_settings(),
+}
 jupyterlab.write_configurations(settings.data / "run" / "jupyter")
 configure_spawner(c, settings)
 c.Spawner.default_url = "/lab"

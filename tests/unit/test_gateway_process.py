@@ -46,7 +46,7 @@ async def gateway(config: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proces
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+    line = (await asyncio.wait_for(process.stdout.readline(), 90)).decode()
     try:
         yield process, line.split()[-1]
     finally:
@@ -132,7 +132,7 @@ async def run_to_end(config: Path) -> tuple[int | None, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    _, errors = await asyncio.wait_for(process.communicate(), 90)
     return process.returncode, errors.decode()
 
 

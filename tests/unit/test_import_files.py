@@ -249,9 +249,9 @@ def test_entities_in_any_part_are_refused(before: str, entity: str, part: str) -
         main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
         told = f'<?xml version="1.0"?>{before}<sst xmlns="{main}"><si><t>{entity}</t></si><si><t>x</t></si></sst>'
         attack = with_shared_strings(told) if part == "strings" else with_part(book, "xl/workbook.xml", told.encode())
-    started = clock.perf_counter()
+    started = clock.process_time()
     assert isinstance(refusal(attack), BadFile)
-    assert clock.perf_counter() - started < 5
+    assert clock.process_time() - started < 5
 
 
 def test_a_reader_without_the_defence_would_take_the_entity() -> None:
@@ -277,9 +277,9 @@ def test_a_reader_without_the_defence_would_take_the_entity() -> None:
     ],
 )
 def test_a_sheet_with_places_that_cannot_be_is_refused_quickly(rows: str) -> None:
-    started = clock.perf_counter()
+    started = clock.process_time()
     refusal(sheet_of(xlsx_file(ROWS), rows))
-    assert clock.perf_counter() - started < 20
+    assert clock.process_time() - started < 20
 
 
 def many_cells(kind: str) -> bytes:
@@ -304,9 +304,9 @@ def test_kilobytes_that_hold_millions_of_cells_are_counted_and_refused_before_th
     """openpyxl alone took 2.7 GB and 42 seconds for the cells in a row."""
     data = many_cells(kind)
     assert len(data) < 100_000
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, clock.perf_counter()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, clock.process_time()
     assert "too many cells" in refusal(data).text.en
-    assert clock.perf_counter() - started < 10
+    assert clock.process_time() - started < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kB more than before"
 
 
@@ -364,7 +364,7 @@ def test_a_workbook_with_exchanged_bytes_gives_a_table_or_an_error_that_a_user_r
 
 def test_reading_is_done_in_seconds_and_little_memory() -> None:
     rows = [[f"c{i}" for i in range(8)], *([f"값{i}", i, None, "출석", "0900", 1.5, "x", ""] for i in range(10_000))]
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, clock.perf_counter()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, clock.process_time()
     assert len(read_table("a", xlsx_file(rows)).lines) == 10_000
-    assert clock.perf_counter() - started < 30
+    assert clock.process_time() - started < 30
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000

@@ -88,6 +88,6 @@ def test_a_name_is_taken_out_of_text_and_other_words_stay() -> None:
 
 def test_taking_a_whole_classs_names_out_of_a_long_text_is_quick() -> None:
     veil = Veil({f"learner{n}": f"훈련생{n}" for n in range(200)})
-    began = time.monotonic()
+    began = time.process_time()
     assert VEIL in veil("편집 초안을 훈련생17이 검토했습니다. " * 10_000)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1

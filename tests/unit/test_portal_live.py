@@ -49,7 +49,7 @@ def test_each_change_is_an_event_and_the_last_one_ends_the_stream(
         '{"done": 1, "total": 2, "learner": "mina", "seconds_left": 95}',
         '{"done": 2, "total": 2, "learner": "jun"}',
     )
-    world.start(grade_command=steps(*lines))
+    world.start(grade_command=steps(*lines, pause=2.0))
     teacher = world.browser("teacher")
     world.post(teacher, f"{LAB}/grade", "teacher")
     answer = teacher.get(f"{PREFIX}{LAB}/run/events")
