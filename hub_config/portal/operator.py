@@ -30,7 +30,7 @@ STATES: dict[State, str] = {
 PARTS = {
     "proxy": N_("Proxy"), "hub": N_("Hub"), "portal": N_("Portal and records"), "gateway": N_("AI gateway"), "model": N_("Built-in models"),
     "ai": N_("AI calls"), "servers": N_("Personal servers"), "grading": N_("Grading"), "journal": N_("Journal"), "backup": N_("Backup"),
-    "records": N_("Records"), "sandbox": N_("Sandbox"), "quick": N_("Quick servers"), "template": N_("Template of servers"), "assets": N_("npm packages"), "packs": N_("Profession packs"),
+    "records": N_("Records"), "sandbox": N_("Sandbox"), "limits": N_("Limits"), "quick": N_("Quick servers"), "template": N_("Template of servers"), "assets": N_("npm packages"), "packs": N_("Profession packs"),
     "weights": N_("Model files"), "disk": N_("Disk"), "services": N_("Services"), "machine": N_("Machine"),
 }  # fmt: skip
 MODEL, QUESTION, SHOWN = "lab-default", "Say hello in five words or fewer.", 500
