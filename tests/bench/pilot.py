@@ -49,11 +49,14 @@ PROGRAMME = "ai-transition-2026"
 SEOUL = ZoneInfo("Asia/Seoul")
 INSTITUTIONS, RUNS, LEARNERS, DAYS = 84, 113, 30, 120
 FIRST = date(2026, 3, 2)
+#: From the first day of the runs that began first to a Tuesday, or what stands for one, on which all of them go on.
+BEFORE = timedelta(weeks=23, days=1)
 OCCUPATIONS = ("video_content", "uiux_design", "publishing")
+#: Assignments of the instructors' own: no pack builds them.
 LABS = (
-    ("rough-cut", "인터뷰 1차 편집", "Rough cut of an interview"),
-    ("landing-wireframe", "랜딩 페이지 와이어프레임", "Wireframe of a landing page"),
-    ("book-proposal", "출간 제안서", "Book proposal"),
+    ("own-rough-cut", "인터뷰 1차 편집", "Rough cut of an interview"),
+    ("own-wireframe", "랜딩 페이지 와이어프레임", "Wireframe of a landing page"),
+    ("own-proposal", "출간 제안서", "Book proposal"),
     ("own-storyboard", "스토리보드", "Storyboard"),
     ("own-subtitles", "자막", "Subtitles"),
     ("own-portfolio", "포트폴리오", "Portfolio"),
@@ -78,6 +81,7 @@ class Run:
     institution: int
     learners: tuple[str, ...]
     days: tuple[date, ...]
+    zone: ZoneInfo
 
     @property
     def id(self) -> str:
@@ -98,6 +102,17 @@ class Pilot:
     learners: int = LEARNERS
     days: int = DAYS
     seed: int = 2026
+    first: date = FIRST
+    zone: ZoneInfo = SEOUL
+    #: Nothing has happened later; None: ten in the morning of the last day of the runs that began last.
+    until: datetime | None = None
+
+    @classmethod
+    def under_way(cls, now: datetime) -> Pilot:
+        """A pilot whose runs are all in their last weeks, in a time zone where it is ten in the morning of a training day."""
+        ahead = 10 - now.hour if now.hour < 23 else 11
+        zone = ZoneInfo(f"Etc/GMT{-ahead:+d}")
+        return cls(first=now.astimezone(zone).date() - BEFORE, zone=zone, until=now)
 
     @cached_property
     def regions(self) -> list[dict[str, Any]]:
@@ -109,14 +124,15 @@ class Pilot:
         """Institutions have one run each in turn, until all runs are given out; a quarter begins each week of a month."""
         return [
             Run(number, number % self.institutions, tuple(f"p{number:04d}{seat:02d}" for seat in range(self.learners)),
-                _weekdays(FIRST + timedelta(weeks=number % 4), self.days))
+                _weekdays(self.first + timedelta(weeks=number % 4), self.days), self.zone)
             for number in range(self.runs * self.factor)
         ]  # fmt: skip
 
     @property
     def now(self) -> datetime:
-        """Ten in the morning of the last day of the runs that began last."""
-        return datetime.combine(max(run.days[-1] for run in self.course_runs), time(10), SEOUL).astimezone(UTC)
+        """The moment at which the records end."""
+        last = datetime.combine(max(run.days[-1] for run in self.course_runs), time(10), self.zone)
+        return self.until or last.astimezone(UTC)
 
 
 def build(engine: Engine, pilot: Pilot) -> int:
@@ -150,7 +166,7 @@ def _rows(pilot: Pilot) -> Iterator[tuple[type[Base], list[dict[str, Any]]]]:
                        "rules": Rules().model_dump(mode="json")}]  # fmt: skip
     yield Institution, [
         {"id": f"inst-{n:02d}", "title_ko": f"훈련원 {n:02d}", "title_en": f"Training centre {n:02d}",
-         "region": regions[n % len(regions)]["id"], "time_zone": "Asia/Seoul"}
+         "region": regions[n % len(regions)]["id"], "time_zone": pilot.zone.key}
         for n in range(pilot.institutions)
     ]  # fmt: skip
     yield Course, [
@@ -181,8 +197,8 @@ def _name(luck: random.Random) -> str:
 
 
 def _weekdays(first: date, count: int) -> tuple[date, ...]:
-    days = (first + timedelta(days=n) for n in range(count * 2))
-    return tuple([day for day in days if day.weekday() < 5][:count])
+    """Five days of each seven, from the first on."""
+    return tuple(first + timedelta(weeks=n // 5, days=n % 5) for n in range(count))
 
 
 def _batches(events: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
@@ -217,8 +233,9 @@ def _events(pilot: Pilot) -> Iterator[dict[str, Any]]:
 def _day(luck: random.Random, run: Run, n: int, day: date, gone: set[str]) -> Iterator[dict[str, Any]]:
     """One day of a run: a twentieth is absent or excused, a tenth late or early; a lab every twenty days; some leave."""
     if n == 0:
-        for lab, _, _ in LABS:
-            payload = {"lab": lab, "sha256": "0" * 64, "manifest": {"files": []}, "due_at": None, "terms": None}
+        for lab, ko, en in LABS:
+            own = {"title_ko": ko, "title_en": en, "minutes": 120, "pass_percent": 60, "required": True}
+            payload = {"lab": lab, "sha256": "0" * 64, "manifest": {"files": []}, "due_at": None, "terms": None, **own}
             yield _event(luck, run, day, time(8), work.RELEASED, "grader", "", payload)
     for login in run.learners:
         if login in gone:
@@ -242,8 +259,8 @@ def _attendance(luck: random.Random, run: Run, day: date, login: str) -> Iterato
         return
     late = luck.randrange(12, 90) if chance < 0.12 else -luck.randrange(30)
     early = luck.randrange(12, 120) if 0.12 <= chance < 0.16 else -luck.randrange(9)
-    came = datetime.combine(day, time(9), SEOUL) + timedelta(minutes=late, seconds=luck.randrange(60))
-    left = datetime.combine(day, time(18), SEOUL) - timedelta(minutes=early, seconds=luck.randrange(60))
+    came = datetime.combine(day, time(9), run.zone) + timedelta(minutes=late, seconds=luck.randrange(60))
+    left = datetime.combine(day, time(18), run.zone) - timedelta(minutes=early, seconds=luck.randrange(60))
     yield _event(luck, run, day, came, attend.CHECKED_IN, login, login, told)
     yield _event(luck, run, day, left, attend.CHECKED_OUT, login, login, told)
 
@@ -278,18 +295,19 @@ def _event(
     subject: str,
     payload: dict[str, Any],
 ) -> dict[str, Any]:
-    moment = at if isinstance(at, datetime) else datetime.combine(day, at, SEOUL)
+    moment = at if isinstance(at, datetime) else datetime.combine(day, at, run.zone)
     return {"id": f"{next(ORDER):012x}{luck.getrandbits(80):020x}", "at": moment.astimezone(UTC), "actor": actor, "kind": kind,
             "course_id": run.id, "subject": subject, "payload": payload}  # fmt: skip
 
 
 def build_receipts(path: Path, pilot: Pilot) -> int:
-    """Write the AI receipts of the pilot into a gateway's ledger, with their chain; gives their number."""
+    """Write the AI receipts of the pilot into a new gateway's ledger, with their chain; gives their number."""
     luck, count = random.Random(pilot.seed + 2), 0
-    store = Store(path, "pilot")
+    store = Store(path, "inst-00")
     try:
         for run in pilot.course_runs:
-            rows = [_receipt(luck, run, login) for login in run.learners for _ in range(CALLS)]
+            days = [day for day in run.days if day < pilot.now.astimezone(run.zone).date()]
+            rows = [receipt(luck, run, login, luck.choice(days)) for login in run.learners for _ in range(CALLS)]
             store.write(rows, [])
             count += len(rows)
     finally:
@@ -297,9 +315,9 @@ def build_receipts(path: Path, pilot: Pilot) -> int:
     return count
 
 
-def _receipt(luck: random.Random, run: Run, login: str) -> dict[str, Any]:
-    day = run.days[luck.randrange(len(run.days))]
-    at = datetime.combine(day, time(14, luck.randrange(60), luck.randrange(60)), SEOUL).astimezone(UTC)
+def receipt(luck: random.Random, run: Run, login: str, day: date) -> dict[str, Any]:
+    """A call of a learner on a day, as the gateway writes it down."""
+    at = datetime.combine(day, time(14, luck.randrange(60), luck.randrange(60)), run.zone).astimezone(UTC)
     return {
         **dict.fromkeys(CHAINED), "id": f"rcpt_{luck.getrandbits(96):024x}", "at": at.isoformat(timespec="milliseconds"),
         "day": day.isoformat(), "learner": login, "course": run.id, "lab": luck.choice(LABS)[0], "endpoint": "chat",

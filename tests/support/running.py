@@ -77,13 +77,18 @@ def start(data: Path, port: int) -> Installation:
     ]
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, text=True, env=env)
+    started = Installation(f"http://127.0.0.1:{port}", data, process, log)
     deadline = time.monotonic() + START_SECONDS
-    while "Ctrl-C" not in log.read_text("utf-8"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise RuntimeError(f"Practicum did not start:\n{log.read_text('utf-8')}")
-        time.sleep(0.2)
-    return Installation(f"http://127.0.0.1:{port}", data, process, log)
+    try:
+        while "Ctrl-C" not in log.read_text("utf-8"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Practicum did not start:\n{log.read_text('utf-8')}")
+            time.sleep(0.2)
+    except BaseException:
+        # Who gives up while it starts leaves nothing running either.
+        started.stop()
+        raise
+    return started
 
 
 def token_of(site: Installation, login: str) -> str:
