@@ -6,7 +6,7 @@ RUN := .venv/bin
 WORKERS ?= auto
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 
-.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn clean
+.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-kills clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -86,6 +86,10 @@ bench-records: install .venv/.installed-test
 # Beside JupyterHub's own spawner; writes var/bench/spawn.json.
 bench-spawn: install .venv/.installed-test node_modules/.installed
 	@$(RUN)/python tests/bench/spawn.py
+
+# The Hub and the template killed fifty times each under ten working servers; writes var/bench/kills.json.
+bench-kills: install .venv/.installed-test node_modules/.installed
+	@$(RUN)/python tests/bench/kills.py
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
