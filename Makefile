@@ -6,7 +6,7 @@ RUN := .venv/bin
 WORKERS ?= auto
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 
-.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal clean
+.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -91,6 +91,10 @@ bench-spawn: install .venv/.installed-test node_modules/.installed
 bench-portal: install .venv/.installed-test node_modules/.installed
 	@sh tests/install_programs.sh
 	@$(RUN)/python tests/bench/portal.py
+
+# The Hub and the template killed fifty times each under ten working servers; writes var/bench/kills.json.
+bench-kills: install .venv/.installed-test node_modules/.installed
+	@$(RUN)/python tests/bench/kills.py
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

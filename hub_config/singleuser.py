@@ -1,4 +1,4 @@
-"""Starts a person's JupyterLab: JupyterHub's own single-user server, without 1.7 s of grammars that nobody uses."""
+"""Starts a person's JupyterLab: JupyterHub's own single-user server, without 1.7 s of grammars that nobody uses, and with patience for a Hub that starts again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 def main() -> None:
     """Run the single-user server."""
+    from jupyterhub.singleuser import extension
     from jupyterhub.singleuser import main as singleuser
 
+    from hub_config.hub_away import PatientHubOAuth
+
+    extension.HubOAuth = PatientHubOAuth
     singleuser()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from labs.catalog import pack_folders
 
 SERVER = (
-    "hub_config.singleuser", "jupyter_server.serverapp", "jupyterlab.labapp", "jupyterhub.singleuser.extension",
+    "hub_config.singleuser", "hub_config.hub_away", "jupyter_server.serverapp", "jupyterlab.labapp", "jupyterhub.singleuser.extension",
     # The server's extensions, whoever may see them, and its pages, which it looks up by name.
     "nbgrader.server_extensions.assignment_list.handlers", "nbgrader.server_extensions.course_list.handlers",
     "nbgrader.server_extensions.formgrader.formgrader", "nbgrader.server_extensions.validate_assignment.handlers",

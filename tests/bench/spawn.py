@@ -42,7 +42,7 @@ class Hub:
     def __init__(self, port: int, token: str, data: Path, process: subprocess.Popen[bytes]) -> None:
         self.port, self.data, self.process = port, data, process
         self.headers = {"Authorization": f"token {token}"}
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=self.headers, timeout=120)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=self.headers, timeout=300)
         self.template: subprocess.Popen[bytes] | None = None
 
     async def start(self, user: str) -> float:
@@ -55,7 +55,7 @@ class Hub:
             answer = await self.client.get(f"/user/{user}/api/status", follow_redirects=False)
             if answer.status_code == 200:
                 return time.monotonic() - begun
-            assert time.monotonic() < begun + 120, f"{user}: {answer.status_code} {answer.text[:200]}"
+            assert time.monotonic() < begun + 300, f"{user}: {answer.status_code} {answer.text[:200]}"
             await asyncio.sleep(0.05)
 
     async def stop(self, user: str) -> None:

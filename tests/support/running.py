@@ -112,7 +112,7 @@ def token_of(site: Installation, login: str) -> str:
 def service(site: Installation, name: str) -> int | None:
     """The process of a service, found among the children of `practicum up`."""
     words = {"portal": "hub_config.portal", "gateway": "hub_config.ai_gateway", "hub": "jupyterhub_config.py",
-             "proxy": "configurable-http-proxy", "model": "hub_config.models.manager"}  # fmt: skip
+             "proxy": "configurable-http-proxy", "template": "hub_config.quick.template", "model": "hub_config.models.manager"}  # fmt: skip
     children = Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children").read_text().split()
     for child in children:
         with contextlib.suppress(OSError):

@@ -1,0 +1,34 @@
+"""`kill -9` of the Hub and of the template while ten servers work: nobody notices. `make bench-kills` is the long form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from running import Installation
+from server_kills import kills, ten_servers
+
+from hub_config.supervisor import descendants
+
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
+KILLS = 3
+
+
+def servers_of(site: Installation) -> int:
+    names = [Path(f"/proc/{pid}/comm").read_text() for pid in descendants(site.process.pid)]
+    return sum(name == "lab-server\n" for name in names)
+
+
+@pytest.mark.timeout(400)
+async def test_no_request_to_a_server_fails_and_everybodys_server_is_taken_up_again(practicum: Installation) -> None:
+    async with ten_servers(practicum) as servers:
+        started = await servers.started()
+        assert servers_of(practicum) == 10
+        away = {name: await kills(servers, name, KILLS) for name in ("hub", "template")}
+        assert await servers.all_adopted()
+        assert await servers.started() == started
+        assert servers.failures == []
+        assert servers.asked > 100
+        assert max(away["hub"]) <= 10, away
+    # The Hub has ended them: nothing of them is left.
+    assert servers_of(practicum) == 0
