@@ -50,6 +50,7 @@ def gateway_config(settings: Settings, institution: Institution | None) -> dict[
     labs = lab_policies()
     used = {route.upstream for routes in ways.values() for route in routes}
     config = GatewayConfig(
+        host=settings.inner_host,
         port=settings.gateway_port,
         database=settings.receipts_path,
         hub_api_url=settings.hub_api_url,

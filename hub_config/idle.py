@@ -104,20 +104,19 @@ class IdleHandler(APIHandler):
 
 def load_jupyter_server_extension(app: Any) -> None:
     """Count what is used, and watch where a Hub started this server."""
-    watch = Watch(app)
-    settings = app.web_app.settings
-    log = settings["log_function"]
+    watch, web_app = Watch(app), app.web_app
+    log = web_app.log_request
 
     def note_and_log(handler: Any) -> None:
         watch.note(handler)
         log(handler)
 
-    settings["log_function"] = note_and_log
+    # Not its setting: JupyterHub's own extension, which may come later, sets that.
+    web_app.log_request = note_and_log
     # Its own count takes every look of an open page for use.
     APIHandler._track_activity = False
-    app.web_app.add_handlers(
-        ".*$", [(url_path_join(settings["base_url"], "practicum/idle"), IdleHandler, {"watch": watch})]
-    )
+    address = url_path_join(web_app.settings["base_url"], "practicum/idle")
+    web_app.add_handlers(".*$", [(address, IdleHandler, {"watch": watch})])
     if {"PRACTICUM_RECORDS_URL", "JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_USER"} <= os.environ.keys():
         app.io_loop.add_callback(watch.run)
 

@@ -2,7 +2,7 @@
 
 import os
 
-from hub_config import assets, hub_look, jupyterlab
+from hub_config import hub_look, jupyterlab
 from hub_config.auth import DemoAuthenticator
 from hub_config.hub import ASKED_NOTHING, roles, services
 from hub_config.settings import load_settings
@@ -13,7 +13,7 @@ settings = load_settings()
 
 # Addresses: the proxy stands apart, so that a Hub that restarts interrupts nobody.
 c.JupyterHub.bind_url = settings.base_url
-c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
+c.JupyterHub.hub_bind_url = f"http://{settings.inner_host}:{settings.hub_port}"
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
 c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy-token")
@@ -52,5 +52,3 @@ c.JupyterHub.tornado_settings = {
 jupyterlab.write_configurations(settings.data / "run" / "jupyter")
 configure_spawner(c, settings)
 c.Spawner.default_url = "/lab"
-c.Spawner.environment = {"PRACTICUM_GATEWAY_URL": settings.gateway_url, "PRACTICUM_RECORDS_URL": settings.records_url,
-                         "PRACTICUM_FONTS": str(assets.fonts())}  # fmt: skip

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from hub_config.ai_gateway.config import Alias, Budgets, Course, CoursePolicy, Limit, Price, Provider, Route
+from hub_config.cluster import Cluster
 from labs.manifest import Slug
 from labs.texts import UserError
 
@@ -54,11 +55,16 @@ class Settings(BaseModel):
     demo_password: str = Field(
         default="practicum-demo", min_length=8, description="The shared password of the demonstration login."
     )
-    spawner: Literal["bubblewrap", "quick"] = Field(
+    spawner: Literal["bubblewrap", "quick", "kubernetes"] = Field(
         default="quick",
         description="How a person's server starts in its sandbox. `quick`: forked from a process that has imported everything, in "
         "half a second and a third of the memory; where the machine cannot hold a fork as tightly, it starts as with "
         "`bubblewrap`, and `practicum doctor` says why. `bubblewrap`: as a program of its own, in some seconds.",
+    )
+    kubernetes: Cluster | None = Field(
+        default=None,
+        description="With `spawner: kubernetes`, people's servers are pods of a cluster: image, address, namespace, home_gb, "
+        "storage_class, courses_claim.",
     )
     server_memory_mb: int | None = Field(
         default=4000, ge=300, description="The memory that all processes of a person's server may take together."
@@ -171,6 +177,12 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _a_cluster_where_one_is_meant(self) -> Self:
+        if (self.spawner == "kubernetes") != (self.kubernetes is not None):
+            raise ValueError("kubernetes: say image and address there with `spawner: kubernetes`, and only then")
+        return self
+
+    @model_validator(mode="after")
     def _warned_before_it_is_over(self) -> Self:
         for name in ("idle_server_minutes", "idle_formgrader_minutes"):
             minutes = getattr(self, name)
@@ -211,6 +223,15 @@ class Settings(BaseModel):
     @property
     def gateway_url(self) -> str:
         return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def inner_host(self) -> str:
+        """Where the services listen that people's servers call: on loopback, unless those are on other machines."""
+        return "0.0.0.0" if self.kubernetes else "127.0.0.1"  # noqa: S104
+
+    def for_servers(self, url: str) -> str:
+        """One of the services' addresses, as people's servers reach it."""
+        return url.replace("127.0.0.1", self.kubernetes.address, 1) if self.kubernetes else url
 
     @property
     def proxy_api_port(self) -> int:

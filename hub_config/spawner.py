@@ -17,9 +17,9 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import random_port
 from traitlets import Callable, Int, Unicode
 
-from grader.roles import FORMGRADER
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 from hub_config import cgroup
+from hub_config.person import Person
 from hub_config.quick import seccomp
 from hub_config.supervisor import descendants, is_zombie
 
@@ -45,62 +45,32 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     max_processes = Int(500, help="How many processes and threads a server may have.").tag(config=True)
 
     @property
-    def graded_course(self) -> str | None:
-        """The course whose formgrader this is; no person's server is one."""
-        name: str = self.user.name
-        return name.removeprefix(FORMGRADER) if name.startswith(FORMGRADER) else None
-
-    @property
-    def courses_of_user(self) -> list[str]:
-        """The courses that somebody learns in, then those they teach; of a formgrader its course."""
-        if self.graded_course:
-            return [self.graded_course]
-        groups = sorted(group.name for group in self.user.groups)
-        return [g.removeprefix(role) for role in ("nbgrader-", "formgrade-") for g in groups if g.startswith(role)]
-
-    @property
-    def language(self) -> str:
-        """The language of this server's course; Korean without one."""
-        known: dict[str, str] = self.course_languages()
-        return next((known[course] for course in self.courses_of_user if course in known), "ko")
+    def person(self) -> Person:
+        return Person.of(self.user, self.course_languages())
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in env.items() if name.startswith(PREFIXES)}
-        courses = self.courses_of_user
-        kept |= {"USER": self.user.name, "SHELL": "/bin/bash", "PRACTICUM_LANG": self.language,
-                 "PRACTICUM_COURSES": " ".join(courses), "JUPYTER_CONFIG_PATH": JUPYTER_CONFIG}  # fmt: skip
-        if courses and (gateway := kept.get("PRACTICUM_GATEWAY_URL")):
-            kept["OPENAI_BASE_URL"] = f"{gateway}/{courses[0]}/-/v1"
-            kept["OPENAI_API_KEY"] = kept.get("JUPYTERHUB_API_TOKEN", "")
-        if course := self.graded_course:
-            kept["PRACTICUM_COURSE"] = course
-            kept["PRACTICUM_COURSE_ROOT"] = f"{self.home_inside}/courses/{course}"
-        return kept
-
-    @property
-    def home_inside(self) -> str:
-        return f"/home/{self.user.name}"
+        return {**kept, **self.person.environment(kept), "JUPYTER_CONFIG_PATH": JUPYTER_CONFIG}
 
     def sandbox(self) -> Sandbox:
         """What this person's server may see."""
-        home = Path(self.homes) / self.user.name
+        person = self.person
+        home = Path(self.homes) / person.name
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        course, inside = self.graded_course, self.home_inside
-        role = "instructor" if course else "learner"
+        course = person.graded_course
         return Sandbox(
             read_only=[
-                (Path(self.jupyter_config) / f"{role}-{self.language}", JUPYTER_CONFIG),
+                (Path(self.jupyter_config) / person.configuration, JUPYTER_CONFIG),
                 *([(Path(self.fonts), self.fonts)] if self.fonts and Path(self.fonts).is_dir() else []),
             ],
             writable=[
-                (home, inside),
-                # Formgrader serves only what lies below the server's own root.
-                *([(Path(self.courses) / course, f"{inside}/courses/{course}")] if course else []),
+                (home, person.home),
+                *([(Path(self.courses) / course, person.course_root)] if course and person.course_root else []),
             ],
             hidden=[] if course else lab_folders(),
             env=self.get_env(),
-            cwd=inside,
-            home=inside,
+            cwd=person.home,
+            home=person.home,
             network=True,
             dies_with_parent=False,
         )

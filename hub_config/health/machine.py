@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from importlib.util import find_spec
+from pathlib import Path
 
 from grader.sandbox import why_missing
 from hub_config import assets, cgroup
@@ -21,7 +24,16 @@ LOW_GB, FULL_GB = 10, 2
 
 def look(settings: Settings) -> list[Finding]:
     """Look at every part of the machine."""
-    return [_sandbox(), *_quick(settings), _limits(), _assets(), _packs(), _model(settings), _disk(settings)]
+    return [
+        _sandbox(),
+        *_quick(settings),
+        *_cluster(settings),
+        _limits(),
+        _assets(),
+        _packs(),
+        _model(settings),
+        _disk(settings),
+    ]
 
 
 def _sandbox() -> Finding:
@@ -51,6 +63,32 @@ def _quick(settings: Settings) -> list[Finding]:
             f"servers start slowly, as isolated as ever: {why}",
         )
     ]
+
+
+def _cluster(settings: Settings) -> list[Finding]:
+    if settings.kubernetes is None:
+        return []
+    if find_spec("kubespawner") is None:
+        return [
+            Finding(
+                "machine", "cluster", "bad",
+                Text(ko="쿠버네티스에서 서버를 시작할 프로그램이 없습니다.", en="what starts servers in a cluster is missing"),
+                Text(ko="`pip install 'practicum[kubernetes]'`로 설치하세요.", en="install it: `pip install 'practicum[kubernetes]'`"),
+            )
+        ]  # fmt: skip
+    config = Path(os.environ.get("KUBECONFIG", Path.home() / ".kube" / "config"))
+    if "KUBERNETES_SERVICE_HOST" not in os.environ and not config.is_file():
+        return [
+            Finding(
+                "machine", "cluster", "bad",
+                Text(ko="쿠버네티스 클러스터의 접속 정보가 없습니다.", en="no cluster is known"),
+                Text(ko="클러스터 안에서 시작하거나 KUBECONFIG에 접속 정보 파일을 적으세요.",
+                     en="start it in a cluster, or name a kubeconfig in KUBECONFIG"),
+            )
+        ]  # fmt: skip
+    cluster = settings.kubernetes
+    said = f"{cluster.namespace}, {cluster.image}"
+    return [_of("cluster", "good", f"실습 서버를 파드로 시작합니다: {said}", f"servers are pods: {said}")]
 
 
 def _limits() -> Finding:

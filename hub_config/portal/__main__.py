@@ -105,7 +105,9 @@ def main() -> None:
     settings = load_settings()
     app = build(settings)
     collect_seldom()
-    config = uvicorn.Config(app, host="127.0.0.1", port=settings.portal_port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app, host=settings.inner_host, port=settings.portal_port, log_level="warning", access_log=False
+    )
     Server(config, app.state.portal.listeners).run()
 
 

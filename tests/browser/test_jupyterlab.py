@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from real_hub import make_run, real_hub
 
 from hub_config.jupyterlab import write_configurations
 
@@ -160,3 +161,27 @@ def test_the_warning_and_keeping_the_server(lab: str, browser: Browser, portal: 
     expect(toast).to_have_count(1, timeout=40_000)
     page.mouse.wheel(0, 10)
     expect(toast).to_have_count(0, timeout=30_000)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_behind_the_hub_the_page_tells_that_somebody_is_there(browser: Browser, tmp_path: Path) -> None:
+    """By the cookies of a login, which the plain server of the other tests does not have."""
+    with real_hub(tmp_path / "var") as hub:
+        make_run(hub.engine, "course-a", learners=["ann"], now=False)
+        page = browser.new_page()
+        page.goto(f"{hub.site.url}/hub/login")
+        page.fill("#username_input", "ann")
+        page.fill("#password_input", "practicum-demo")
+        page.click("#login_submit")
+        page.wait_for_load_state()
+        page.goto(f"{hub.site.url}/hub/spawn/ann")
+        page.wait_for_selector(".jp-LauncherCard", timeout=200_000)
+        with page.expect_response(lambda answer: answer.url.endswith("/user/ann/practicum/idle")) as asked:
+            pass
+        assert asked.value.status == 200
+        with page.expect_response(
+            lambda answer: answer.request.method == "POST" and "practicum/idle" in answer.url
+        ) as told:
+            page.mouse.wheel(0, 10)
+        assert told.value.status == 204

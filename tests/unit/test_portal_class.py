@@ -236,7 +236,8 @@ def test_the_lab_page_lists_receipts_and_leads_to_formgrader(world: World) -> No
     world.grade(receipt, 0, note="채점할 수 없는 노트북입니다.")
     page = world.browser("teacher").get(f"{PREFIX}{CLASS}/labs/rough-cut").text
     assert f"{PREFIX}learn/{COURSE}/receipts/{receipt}" in page
-    assert f"/hub/spawn/teacher/{COURSE}?next=%2Fuser%2Fteacher%2F{COURSE}%2Fformgrader%2Fgradebook%2Frough-cut" in page
+    account = f"formgrader~{COURSE}"
+    assert f"/hub/spawn/{account}?next=%2Fuser%2F{account}%2Fformgrader%2Fgradebook%2Frough-cut" in page
     assert "채점할 수 없는 노트북입니다." in page
 
 
