@@ -42,6 +42,17 @@ def test_a_table_is_named_by_its_caption_and_reached_by_keyboard() -> None:
     assert '<caption id="t" class="hidden">&lt;script' in page
 
 
+@pytest.mark.parametrize("most", [200, 0])
+def test_bars_have_every_number_beside_them(most: int) -> None:
+    rows = [("월", 100), (SCRIPT, 20 if most else 1000)]
+    page = drawn('{{ parts.bars("c", "Calls", ["Day", "Calls"], rows, most) }}', rows=rows, most=most)
+    assert SCRIPT not in page
+    assert "style=" not in page, "a content policy without 'unsafe-inline' would not show it"
+    assert ">100<" in page
+    widths = [float(width) for width in re.findall(r'width="([\d.]+)%"', page)]
+    assert widths == ([50.0, 10.0] if most else [0.0] * 2)
+
+
 def spent(day: str, won: int, calls: int = 3) -> Spend:
     return Spend(name=day, calls=calls, refused=0, prompt_tokens=0, completion_tokens=0, cost_krw=won, last_at=None)
 
