@@ -20,12 +20,12 @@ from walking import Person, visitors
 pytestmark = pytest.mark.browser
 #: What the portal says, and what the office writes, by language.
 WORDS = {
-    "ko": {"new": "과정 개설", "look": "만들어질 내용 확인", "planned": "이렇게 만들어집니다", "made": "과정을 개설했습니다.", "out": "배포함",
-           "roster": "명단 가져오기", "changes": "무엇이 바뀌는지 보기", "apply": "3건 적용", "applied": "3건을 적용했습니다.", "back": "가을 2회차",
+    "ko": {"new": "과정 개설", "make": "과정 개설", "look": "만들어질 내용 확인", "planned": "이렇게 만들어집니다", "made": "과정을 개설했습니다.", "out": "배포함",
+           "roster": "명단 가져오기", "changes": "무엇이 바뀌는지 보기", "apply": "3건 적용", "applied": "3건을 적용했습니다.",
            "name": "강사 지정", "record": "역할 기록", "reason": "2회차 강사 배정", "title": "인터뷰 1차 편집"},
-    "en": {"new": "Make a course run", "look": "Look over what would be made", "planned": "This would be made", "made": "The course run is made.",
+    "en": {"new": "Make a course run", "make": "Make the course run", "look": "Look over what would be made", "planned": "This would be made", "made": "The course run is made.",
            "out": "Handed out", "roster": "Import the roster", "changes": "Show what would change", "apply": "Apply 3 changes",
-           "applied": "Applied: 3 changes.", "back": "Autumn 2", "name": "Name the instructors", "record": "Record the role",
+           "applied": "Applied: 3 changes.", "name": "Name the instructors", "record": "Record the role",
            "reason": "teaches the second round", "title": "Rough cut"},
 }  # fmt: skip
 LEARNERS = {"ko": ("오하람", "문가온", "배이든"), "en": ("Sam Reed", "Noor Aziz", "Lena Park")}
@@ -58,9 +58,10 @@ def make_the_run(office: Person, run: str) -> None:
     page.get_by_role("button", name=words["look"]).click()
     expect(page.get_by_text(words["planned"])).to_be_visible()
     office.shot("office-planned", "#planned")
-    office.press(words["new"])
+    office.press(words["make"])
     expect(page.get_by_text(words["made"])).to_be_visible()
     expect(page.locator("#preparing").get_by_text(words["out"], exact=True)).to_be_visible(timeout=240_000)
+    expect(page.locator("#preparing progress")).to_have_count(0, timeout=60_000)
     office.shot("office-labs")
 
 

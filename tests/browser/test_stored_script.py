@@ -1,4 +1,4 @@
-"""A script that somebody stored runs on no page: in names, file names, notebooks, AI answers, cells of a roster, announcements.
+"""A script that somebody stored runs on no page: in names, file names, notebooks' outputs, AI answers, cells of a roster, announcements.
 
 It is shown to run where the defences are taken away, so that a silent probe means a defence and not a broken probe.
 """
@@ -8,24 +8,38 @@ It is shown to run where the defences are taken away, so that a silent probe mea
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from desk_class import files
+from fastapi.responses import FileResponse
 from playwright.sync_api import Browser, Page
-from portal_routes import GETS, ROLES, address
+from portal_routes import DESK, GETS, ROLES, address
 from sqlalchemy import update
 from test_page_walk import Portal, _shown_to, portal
 from test_portal_world import PREFIX, PlayedGateway, seeded_records
 
-from grader.records import announcements
-from grader.records.db import writing
+from grader.feedback import CriterionFeedback
+from grader.records import announcements, work
+from grader.records.blobs import manifest_of
+from grader.records.db import reading, writing
 from grader.records.models import CourseLab, Person
 from grader.records.state import find_course
-from hub_config.portal import security, site
+from hub_config.portal import desk_served, security, site
+from labs.checks import Finding
+from labs.texts import Text
 
 pytestmark = pytest.mark.browser
 #: Each writes down that it ran: as markup, out of an attribute, and out of a script's string.
 PROBE = "<img src=x onerror=\"window.ran='yes'\"><script>window.ran='yes'</script>\" onmouseover=\"window.ran='yes'\" autofocus onfocus=\"window.ran='yes'\" x='"
+SVG = "<svg xmlns='http://www.w3.org/2000/svg' onload=\"window.ran='yes'\"><script>window.ran='yes'</script></svg>"
+LINK = "[a](javascript:window.ran='yes') <a href=\"javascript:window.ran='yes'\">b</a>"
+#: Names that a file may have: no slash is in them.
+NAMES = ("<img src=x onerror=window.ran='yes'>.md", "\" autofocus onfocus=window.ran='yes' x=\".txt", "<svg onload=window.ran='yes'>.svg",
+         "javascript:window.ran='yes'")  # fmt: skip
 
 
 @pytest.fixture
@@ -56,6 +70,17 @@ def opened(browser: Browser, portal: Portal, role: str | None) -> Page:
     return context.new_page()
 
 
+def unescaped(made: Any) -> Callable[[Any], Any]:
+    """The templates' environment with its escaping taken away."""
+
+    def bare(words: Any) -> Any:
+        environment = made.__wrapped__(words)
+        environment.autoescape = False
+        return environment
+
+    return bare
+
+
 @pytest.mark.parametrize("role", ["mina", "teacher", "office", "ministry", None])
 def test_nothing_that_was_stored_runs(stored: Portal, browser: Browser, role: str | None) -> None:
     page, seen, boxes = opened(browser, stored, role), 0, []
@@ -74,17 +99,122 @@ def test_it_would_run_without_the_defences(stored: Portal, browser: Browser, mon
     """Without escaping and without the content policy it runs; each of the two alone stops it."""
     roster = f"{stored.url}{PREFIX}class/{stored.filled['course']}"
     made = site._environment
-
-    def bare(words: Any) -> Any:
-        environment = made.__wrapped__(words)
-        environment.autoescape = False
-        return environment
-
     page = opened(browser, stored, "teacher")
-    monkeypatch.setattr(site, "_environment", bare)
+    monkeypatch.setattr(site, "_environment", unescaped(made))
     assert ran(page, roster) is None, "the content policy alone"
     monkeypatch.setitem(security.HEADERS, "content-security-policy", "frame-ancestors 'none'")
     assert ran(page, roster) == "yes", "neither"
     monkeypatch.setattr(site, "_environment", made)
     assert ran(page, roster) is None, "the escaping alone"
+    page.context.close()
+
+
+def notebook() -> bytes:
+    """A notebook as a learner hands it in, with outputs that a browser would run."""
+    shown = {
+        "text/html": PROBE,
+        "image/svg+xml": SVG,
+        "text/markdown": LINK,
+        "application/javascript": "window.ran='yes'",
+    }
+    outputs = [
+        nbformat.v4.new_output("display_data", shown),
+        nbformat.v4.new_output("stream", text=PROBE),
+        nbformat.v4.new_output("error", ename=PROBE, evalue=LINK, traceback=[PROBE]),
+    ]
+    cells = [nbformat.v4.new_code_cell("1", outputs=outputs), nbformat.v4.new_markdown_cell(PROBE + LINK)]
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells)).encode()
+
+
+@pytest.fixture
+def handed_in(stored: Portal) -> Portal:
+    """A submission with hostile names and contents, graded with findings that quote them, and its feedback released."""
+    world, course = stored.world, stored.filled["course"]
+    named = {
+        **files(**{f"{stored.filled['lab']}.ipynb": notebook(), "figure.svg": SVG.encode()}),
+        **dict.fromkeys(NAMES, b"x"),
+    }
+    manifest = manifest_of([world.put(name, data) for name, data in named.items()])
+    with writing(world.engine) as session:
+        run = find_course(session, course)
+        submission = work.submit(session, run, stored.filled["lab"], manifest, learner="mina", now=world.now).id
+    findings = [
+        Finding(found=Text(ko=said, en=said), right=Text(ko=said, en=said), where=said) for said in (*NAMES, LINK)
+    ]
+    told = CriterionFeedback(
+        id="plays", title=Text(ko="재생", en="Plays"), points=1, max_points=3, findings=tuple(findings), comment=PROBE + LINK
+    )  # fmt: skip
+    world.feedback(submission, criteria=(told,))
+    world.log("mina", f"{PROBE} {LINK} {NAMES[0]}")
+    world.compared(PROBE + LINK)
+    stored.filled = {**stored.filled, "submission": submission}
+    stored.filled["numbers"] = " ".join(str(n) for n, file in enumerate(manifest.files) if file.path in named)
+    return stored
+
+
+#: Where a submission's names, texts and findings are shown.
+WHERE = {
+    "teacher": [DESK, "class/{course}/labs/{lab}/desk", "class/{course}/labs/{lab}", "class/{course}/labs/{lab}/log/{learner}",
+                "class/{course}/labs/{lab}/similar", "learn/{course}/feedback/{submission}"],
+    "mina": ["learn/{course}/receipts/{submission}", "learn/{course}/feedback/{submission}", "learn/{course}"],
+}  # fmt: skip
+LINKS = "[href^='javascript:'], [src^='javascript:']"
+
+
+@pytest.mark.parametrize("role", WHERE)
+def test_names_and_contents_of_a_submission_run_on_no_page(handed_in: Portal, browser: Browser, role: str) -> None:
+    page = opened(browser, handed_in, role)
+    for path in WHERE[role]:
+        assert ran(page, handed_in.url + address(path, GETS[path], handed_in.filled)) is None, path
+        assert page.locator(LINKS).count() == 0, path
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        assert page.evaluate("new Promise(done => setTimeout(() => done(window.ran), 50))") is None, path
+    page.goto(handed_in.url + address(WHERE[role][0], GETS[WHERE[role][0]], handed_in.filled))
+    assert all(name in (page.locator("main").text_content() or "") for name in NAMES), "the names stand there as text"
+    page.context.close()
+
+
+def test_each_file_of_a_submission_is_kept_and_not_opened(handed_in: Portal, browser: Browser) -> None:
+    page, at = opened(browser, handed_in, "teacher"), handed_in.url + address(DESK, GETS[DESK], handed_in.filled)
+    for number in handed_in.filled["numbers"].split():
+        answer = page.request.get(f"{at}/files/{number}")
+        assert answer.headers["content-disposition"].startswith("attachment"), number
+        page.goto(at)
+        with page.expect_download():
+            page.evaluate("url => { location.href = url }", f"{at}/files/{number}")
+        assert page.evaluate("window.ran") is None
+    page.context.close()
+
+
+@pytest.mark.parametrize("path", [DESK, "learn/{course}/feedback/{submission}"])
+def test_the_names_would_run_without_the_defences(
+    handed_in: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    page, at = opened(browser, handed_in, "teacher"), handed_in.url + address(path, GETS[path], handed_in.filled)
+    monkeypatch.setattr(site, "_environment", unescaped(site._environment))
+    assert ran(page, at) is None, "the content policy alone"
+    assert page.locator(LINKS).count() > 0
+    monkeypatch.setitem(security.HEADERS, "content-security-policy", "frame-ancestors 'none'")
+    assert ran(page, at) == "yes", "neither"
+    page.context.close()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("rough-cut.ipynb", "text/html"), ("figure.svg", "image/svg+xml")])
+def test_a_file_would_run_where_it_were_opened(
+    handed_in: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    """The notebook's outputs and a drawing: opened as what they are, with the files' own policy and without it."""
+
+    def inline(path: Path, *, media_type: str, headers: dict[str, str], filename: str = "") -> FileResponse:
+        return FileResponse(path, media_type=kind, headers=headers)
+
+    page = opened(browser, handed_in, "teacher")
+    with reading(handed_in.world.engine) as session:
+        receipt = work.find_submission(session, handed_in.filled["course"], handed_in.filled["submission"])
+    number = [file.path for file in receipt.manifest.files].index(name)
+    at = f"{handed_in.url}{address(DESK, GETS[DESK], handed_in.filled)}/files/{number}"
+    monkeypatch.setattr(desk_served, "FileResponse", inline)
+    assert ran(page, at) is None, "the policy of files alone"
+    monkeypatch.setattr(desk_served, "HEADERS", {"content-security-policy": "default-src * 'unsafe-inline'"})
+    assert ran(page, at) == "yes", "neither"
     page.context.close()

@@ -254,8 +254,12 @@ def test_files_named_in_documents_are_there(document: Path) -> None:
 
 
 def test_the_korean_and_english_documents_are_pairs() -> None:
-    for stem in ("learner", "instructor", "programme", "operator"):
-        ko, en = (read(f"docs/{stem}.{lang}.md") for lang in ("ko", "en"))
-        assert len(re.findall(r"^## ", ko, flags=re.MULTILINE)) == len(re.findall(r"^## ", en, flags=re.MULTILINE))
+    pairs = {re.sub(r"\.(ko|en)\.md$", "", named(path)) for path in (ROOT / "docs").rglob("*.??.md")}
+    assert pairs >= {"docs/learner", "docs/tutorial/write-a-lab", "docs/reference/pages"}
+    for stem in sorted(pairs):
+        ko, en = (read(f"{stem}.{lang}.md") for lang in ("ko", "en"))
+        assert len(re.findall(r"^## ", ko, flags=re.MULTILINE)) == len(re.findall(r"^## ", en, flags=re.MULTILINE)), (
+            stem
+        )
     heads = [len(re.findall(r"^## ", read(name), flags=re.MULTILINE)) for name in ("README.md", "README.ko.md")]
     assert heads[0] == heads[1]

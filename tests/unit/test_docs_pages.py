@@ -77,6 +77,12 @@ def test_every_role_of_a_person_has_its_words_and_its_guide_in_both_languages() 
             assert f"../{guide}.{lang}.md" in reference, guide
 
 
+def test_the_list_of_documents_names_every_one() -> None:
+    folder = ROOT / "docs"
+    named = {(folder / link).resolve() for link in links(folder / "README.md")}
+    assert named == set(folder.rglob("*.md")) - {folder / "README.md"}
+
+
 def shown(document: Path) -> set[str]:
     """The pictures that a document shows."""
     return {Path(link).name for link in links(document) if (document.parent / link).resolve().parent == IMAGES}

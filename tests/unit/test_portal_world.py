@@ -157,8 +157,10 @@ class World:
         with writing(self.engine) as session:
             work.record_grade(session, COURSE, report, actor="grader", now=self.now)
 
-    def feedback(self, submission: str, comment: str = "잘했습니다.") -> None:
-        """Release feedback with a finding that shows everything."""
+    def feedback(
+        self, submission: str, comment: str = "잘했습니다.", criteria: tuple[CriterionFeedback, ...] = ()
+    ) -> None:
+        """Release feedback, with a finding that shows everything where none is given."""
         finding = Finding(
             found=Text(ko=f"무음이 1.2초 남았습니다. {SCRIPT}", en=f"1.2 s of silence is left. {SCRIPT}"),
             right=Text(ko="0.8초 이하로 줄이세요.", en="Keep it within 0.8 s."), where="00:12.4", picture=PNG,
@@ -171,7 +173,7 @@ class World:
             findings=(finding,),
             comment=comment,
         )
-        told = Feedback(submission=submission, points=80, max_points=100, final=True, criteria=(criterion,))
+        told = Feedback(submission=submission, points=80, max_points=100, final=True, criteria=criteria or (criterion,))
         html, results = (
             self.put("page", b"<script>never shown</script>"),
             self.put("r", told.model_dump_json().encode()),

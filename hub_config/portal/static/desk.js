@@ -98,6 +98,10 @@
     if (!asked && form.querySelector("[name=over]")) event.preventDefault();
     else form.dataset.sending = String(edits.get(form) || 0);
   });
+  // The page is not loaded anew over what was typed; saving that says what is to be done.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.xhr.getResponseHeader("HX-Refresh") && forms().some(isDirty)) event.preventDefault();
+  });
   // What a save was refused with is shown like any other answer.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if ([409, 422].includes(event.detail.xhr.status)) event.detail.shouldSwap = true;
@@ -107,7 +111,8 @@
     if (!isJudge(form)) return;
     const status = event.detail.xhr.status;
     form.querySelector(".failed").hidden = event.detail.successful || status === 409 || status === 422;
-    if (event.detail.successful) sent.set(form, Number(form.dataset.sending));
+    // Where the login has ended, a page with what was typed takes this one's place: nothing is saved, and nobody goes on.
+    if (event.detail.successful && !event.detail.xhr.getResponseHeader("HX-Retarget")) sent.set(form, Number(form.dataset.sending));
     else leaving = null;
     if (leaving && !forms().some((one) => isDirty(one) || (one !== form && isBusy(one)))) location.assign(leaving);
   });
