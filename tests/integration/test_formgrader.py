@@ -12,7 +12,7 @@ from grader.records.models import Person, StaffRole
 from grader.roles import formgrader_of
 
 COURSE = formgrader_of("course-a")
-PAGE = f"/user/{COURSE}/formgrader/"
+PAGE = f"/user/{COURSE}/formgrader/manage_assignments"
 #: What the Hub says of a server, and a server of itself, to whom it is not shared with.
 REFUSED = (403, 404)
 
@@ -65,5 +65,5 @@ def test_a_formgrader_is_its_instructors(tmp_path: Path) -> None:
         until(lambda: hub.ask("eve", "GET", f"/hub/api/users/{formgrader_of('course-c')}").status_code == 200, 90)
 
         # The class goes on, and nobody has used it.
-        until(lambda: not hub.runs("eve", COURSE), 180)
+        until(lambda: hub.is_off("eve", COURSE), 180)
         assert "is put away" in (data / "logs" / f"server-{COURSE}.log").read_text()

@@ -76,4 +76,5 @@ def test_an_idle_server_is_put_away_after_its_warning(tmp_path: Path) -> None:
         assert [hub.runs(login) for login in ("jun", "busy", "keeps")] == [True, True, True]
         assert "is put away" in (tmp_path / "var/logs/server-mina.log").read_text()
         # Who comes back starts it again.
+        until(lambda: hub.is_off("mina"), 60)
         hub.start("mina")

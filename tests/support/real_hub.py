@@ -66,8 +66,15 @@ class RealHub:
 
     def runs(self, login: str, owner: str = "") -> bool:
         """Whether a person's server is ready, as somebody who may see it is told."""
-        servers = self.ask(login, "GET", f"/hub/api/users/{owner or login}").json()["servers"]
-        return bool(servers.get("", {}).get("ready"))
+        return bool(self._servers(login, owner).get("", {}).get("ready"))
+
+    def is_off(self, login: str, owner: str = "") -> bool:
+        """Whether a person's server has ended."""
+        return "" not in self._servers(login, owner)
+
+    def _servers(self, login: str, owner: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(login, "GET", f"/hub/api/users/{owner or login}").json()["servers"]
+        return found
 
     def start(self, login: str, owner: str = "") -> datetime:
         """Start a server and wait until it answers."""
