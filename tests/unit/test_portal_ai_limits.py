@@ -205,7 +205,9 @@ def test_a_gateway_that_is_away_or_holds_to_another_limit_is_said(world: World, 
     world.start()
     page = follow(world, send(world, krw="1500"))
     assert "적용을 아직 확인하지 못했습니다" in page
-    assert "게이트웨이에는 다른 한도가 적용되고 있습니다" in page
+    assert "아직 적용되지 않음" in page
+    shown = world.browser("office").get(f"{PREFIX}{HERE}/learner").text
+    assert "게이트웨이에는 다른 한도가 적용되고 있습니다" in shown
     assert "지금부터 이 한도가 적용됩니다" not in page
     world.answer = lambda request: httpx.Response(503)
     page = follow(world, send(world, krw="1600", seen=changes(world)[0].id))
