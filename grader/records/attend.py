@@ -126,7 +126,7 @@ def _must_follow(session: Session, run: CourseRun, login: str, day: date, wanted
     """Refuse a correction whose check-out would not come after the check-in that stands."""
     tz = zone(run)
     today = select(Event).where(Event.course_id == run.id, Event.subject == login, Event.kind.in_(FOLDED))
-    found = [event for event in session.scalars(today.order_by(Event.seq)) if event.payload["day"] == day.isoformat()]
+    found = [event for event in journal.in_order(session, today) if event.payload["day"] == day.isoformat()]
     mark = _corrected(_mark(day, found, tz), day, wanted, tz)
     if mark.check_in and mark.check_out and mark.check_out <= mark.check_in:
         raise Refused("out_before_in")

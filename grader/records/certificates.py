@@ -167,7 +167,7 @@ def _found(session: Session, course: str, login: str, certificate: str) -> Certi
 
 
 def _events(session: Session, *where: ColumnElement[bool]) -> list[Event]:
-    return list(session.scalars(select(Event).where(Event.kind.in_(KINDS), *where).order_by(Event.seq)))
+    return journal.in_order(session, select(Event).where(Event.kind.in_(KINDS), *where))
 
 
 def _certificates(events: list[Event]) -> list[Certificate]:

@@ -79,7 +79,7 @@ def requests_in(session: Session, course: str, learner: str | None = None) -> li
     query = select(Event).where(Event.course_id == course, Event.kind.in_((REQUESTED, REFUSED, CORRECTED)))
     if learner is not None:
         query = query.where(Event.subject == learner)
-    return requests_of(session.scalars(query.order_by(Event.seq)))
+    return requests_of(journal.in_order(session, query))
 
 
 def in_time(rules: Rules, run: CourseRun, day: date, now: datetime) -> bool:

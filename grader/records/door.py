@@ -88,7 +88,7 @@ def at_door(session: Session, run: CourseRun, login: str, now: datetime) -> AtDo
     query = select(Event).where(
         Event.course_id == run.id, Event.subject == login, or_(Event.at >= midnight, Event.kind.in_(STANDING))
     )
-    events = tuple(session.scalars(query.order_by(Event.seq)))
+    events = tuple(journal.in_order(session, query))
     if ends(events) or frozen_decisions(events):
         raise Refused("left_already")
     mark = marks_of(events, zone(run)).get(day.date, Mark())

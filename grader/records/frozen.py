@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.completion import Outcome
+from grader.records import journal
 from grader.records.models import Event
 from labs.texts import UserError
 
@@ -64,7 +65,7 @@ def frozen_in(session: Session, course: str, login: str | None = None) -> dict[s
     query = select(Event).where(Event.course_id == course, Event.kind.in_((FROZEN, REOPENED)))
     if login is not None:
         query = query.where(Event.subject == login)
-    return frozen_decisions(session.scalars(query.order_by(Event.seq)))
+    return frozen_decisions(journal.in_order(session, query))
 
 
 def must_not_be_frozen(session: Session, course: str, login: str | None = None) -> None:

@@ -113,7 +113,7 @@ def _learners(session: Session, run: CourseRun) -> Iterable[Learner]:
     """Everybody who is or was enrolled at the institution: of other institutions nothing is told here."""
     here = set(session.scalars(select(Enrolment.login).where(Enrolment.course_id == run.id)))
     query = select(Event).where(Event.course_id == run.id, Event.kind.in_((enrolments.ENDED, enrolments.END_WITHDRAWN)))
-    left = enrolments.ends(session.scalars(query.order_by(Event.seq)))
+    left = enrolments.ends(journal.in_order(session, query))
     runs = select(CourseRun.id).where(CourseRun.institution_id == run.institution_id)
     logins = select(Enrolment.login).where(Enrolment.course_id.in_(runs))
     people = select(Person.login, Person.name, Person.outside_id).where(Person.login.in_(logins)).order_by(Person.login)
@@ -124,8 +124,7 @@ def _learners(session: Session, run: CourseRun) -> Iterable[Learner]:
 
 
 def _official(session: Session, run: CourseRun) -> dict[tuple[str, date], Entry]:
-    query = select(Event.subject, Event.payload).where(Event.course_id == run.id, Event.kind == OFFICIAL)
-    entries = (entry_of(login, payload) for login, payload in session.execute(query.order_by(Event.seq)))
+    entries = (entry_of(event.subject, event.payload) for event in journal.events(session, run.id, kind=OFFICIAL))
     return {(entry.login, entry.day): entry for entry in entries}
 
 

@@ -23,6 +23,7 @@ from grader.attendance import Mark, TrainingDay
 from grader.records.attend import day_marks
 from grader.records.door import AtDoor, today_of
 from grader.records.enrolments import END_WITHDRAWN, ENDED, ends
+from grader.records.journal import in_order
 from grader.records.models import CourseRun, Enrolment, Event
 from grader.records.programmes import rules_of
 from grader.records.state import find_course
@@ -143,6 +144,6 @@ def _arrival(name: str, mark: Mark, day: TrainingDay, grace: timedelta) -> Arriv
 
 def _enrolled(session: Session, run: CourseRun) -> list[Enrolment]:
     kinds = (ENDED, END_WITHDRAWN)
-    query = select(Event).where(Event.course_id == run.id, Event.kind.in_(kinds)).order_by(Event.seq)
-    left = ends(session.scalars(query))
+    query = select(Event).where(Event.course_id == run.id, Event.kind.in_(kinds))
+    left = ends(in_order(session, query))
     return [row for row in run.enrolments if row.login not in left]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -27,16 +27,19 @@ def page(visit: SignedIn, institution: str, course: str) -> HTMLResponse:
     with visit.records() as session:
         run = visit.run = run_of(session, institution, course)
         state = course_state(session, course, visit.now)
+        official = Counter(event.subject for event in journal.events(session, course, kind=OFFICIAL))
         events: dict[str, list[Event]] = defaultdict(list)
-        for event in journal.events(session, course):
+        # Who has nothing official differs from nothing.
+        for event in journal.attendance(session, course, set(official)):
             events[event.subject].append(event)
         period, tz = (run.starts_on, run.ends_on), attend.zone(run)
         found: list[tuple[str, str, DayVerdict]] = []
         for learner in state.learners:
-            marks = attend.marks_of(events[learner.login], tz)
-            told = differences(state.days, marks, state.rules, visit.now, period)
-            found += [(learner.login, learner.name, verdict) for verdict in told]
-        imported = sum(event.kind == OFFICIAL for mine in events.values() for event in mine)
+            if learner.login in official:
+                marks = attend.marks_of(events[learner.login], tz)
+                told = differences(state.days, marks, state.rules, visit.now, period)
+                found += [(learner.login, learner.name, verdict) for verdict in told]
+        imported = official.total()
         return visit.page(
             "differences.html", institution=institution, imported=imported, wins=state.rules.official_attendance == "wins",
             found=sorted(found, key=lambda one: (one[2].date, one[0])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -29,9 +29,9 @@ class Place:
 
 def places(session: Session, who: Caller, url: Callable[..., str]) -> list[Place]:
     """Every place of a caller's: teaching first, because who teaches and learns comes to teach."""
-    runs = {run.id: _title(run) for run in session.scalars(select(CourseRun))}
-    offices = {row.id: _title(row) for row in session.scalars(select(Institution))}
-    programmes = {row.id: _title(row) for row in session.scalars(select(Programme))}
+    runs = _titles(session, CourseRun, [*who.courses("formgrade"), *who.courses("nbgrader")])
+    offices = _titles(session, Institution, who.institutions())
+    programmes = _titles(session, Programme, who.programmes())
     return [
         *(Place(TEACHING, runs[c], url("class", c)) for c in who.courses("formgrade") if c in runs),
         *(Place(LEARNING, runs[c], url("learn", c)) for c in who.courses("nbgrader") if c in runs),
@@ -41,5 +41,7 @@ def places(session: Session, who: Caller, url: Callable[..., str]) -> list[Place
     ]
 
 
-def _title(row: CourseRun | Institution | Programme) -> Text:
-    return Text(ko=row.title_ko, en=row.title_en)
+def _titles(session: Session, table: type[CourseRun | Institution | Programme], ids: Sequence[str]) -> dict[str, Text]:
+    """Of those that the records know; every page asks, so nothing else is read."""
+    query = select(table.id, table.title_ko, table.title_en).where(table.id.in_(ids))
+    return {key: Text(ko=ko, en=en) for key, ko, en in session.execute(query)} if ids else {}

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from grader.records import enrolments, staff
 from grader.records.db import writing
-from grader.records.models import CourseRun, Institution
+from grader.records.models import CourseRun, Enrolment, Institution
 from grader.records.staff import BadRole
 from grader.records.state import UnknownCourse
 from grader.roles import Forbidden
@@ -122,9 +122,10 @@ def _page(
         if found is None:
             raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
         visit.institution = found
-        runs = session.scalars(
-            select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on.desc())
-        )
+        # All learners and their names in two questions, in place of one for each.
+        whole = selectinload(CourseRun.enrolments).joinedload(Enrolment.person)
+        ours = select(CourseRun).where(CourseRun.institution_id == institution).options(whole)
+        runs = session.scalars(ours.order_by(CourseRun.starts_on.desc()))
         rosters = [Roster(run, [(row.login, row.person.name) for row in run.enrolments]) for run in runs]
         return visit.page(
             "staff.html", 422 if problem else 200, at="people", held=staff.held_in(session, institution), rosters=rosters,
