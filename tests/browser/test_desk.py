@@ -87,11 +87,11 @@ def served(world: World, browser: Browser, clip: bytes) -> Iterator[Served]:
     thread.join()
 
 
-def until(page: Page, expression: str) -> None:
+def until(page: Page, holds: str | Callable[[], bool]) -> None:
     """Wait until something holds; Playwright's own way needs eval, which the pages' policy forbids."""
     deadline = time.monotonic() + 15
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
+    while not (holds() if callable(holds) else page.evaluate(holds)):
+        assert time.monotonic() < deadline, holds
         page.wait_for_timeout(50)
 
 
@@ -122,8 +122,7 @@ def test_the_keyboard_judges_saves_and_goes_on(served: Served) -> None:
     page.keyboard.press("c")
     page.keyboard.type("jk12? 흐름이 또렷합니다.")
     page.keyboard.press("Control+Enter")
-    page.wait_for_timeout(500)
-    assert served.desk.in_gradebook() == (6, False, "jk12? 흐름이 또렷합니다.")
+    until(page, lambda: served.desk.in_gradebook() == (6, False, "jk12? 흐름이 또렷합니다."))
     page.keyboard.type(" 좋아요.")
     page.keyboard.press("Escape")
     page.keyboard.press("j")

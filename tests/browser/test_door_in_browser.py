@@ -69,6 +69,7 @@ def test_a_day_at_the_door(
 ) -> None:
     teacher = enter("minsu", "ko")
     teacher.go(f"class/{COURSE}/code")
+    expect(teacher.page.locator(".frame")).to_be_visible()
     frame = teacher.page.locator(".frame").bounding_box()
     address = scan(teacher)
     assert address.startswith(f"{practicum.url}/services/portal/learn/{COURSE}/door?code=")

@@ -72,7 +72,7 @@ class Servers:
             self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - begun)
             if said:
                 self.failures.append(f"{login}/{name}: {said}")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
 
     async def all_adopted(self) -> bool:
         """Whether the Hub knows everybody's servers as ready."""
