@@ -90,13 +90,15 @@ def lab(request: pytest.FixtureRequest, portal: Portal, tmp_path: Path) -> Itera
             "--IdentityProvider.token=t", f"--ServerApp.root_dir={tmp_path / 'home'}"]  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(argv, env=env, stdout=log, stderr=log) as process:
-        deadline = time.monotonic() + 60
-        while not _answers(f"{url}/api"):
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield f"{url}/lab?token=t"
-        process.terminate()
+        try:
+            deadline = time.monotonic() + 150
+            while not _answers(f"{url}/api"):
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield f"{url}/lab?token=t"
+        finally:
+            process.kill()
 
 
 def _answers(url: str) -> bool:
