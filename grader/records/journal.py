@@ -95,7 +95,7 @@ def events(session: Session, course: str, *, kind: str | None = None, subject: s
     return in_order(session, query)
 
 
-def in_order(session: Session, query: Select[tuple[Event]]) -> list[Event]:
+def in_order(session: Session, query: Select[Event]) -> list[Event]:
     """Events in their order. Asked for in order, SQLite reads the whole course (or the journal) in place of an index by kind."""
     return sorted(session.scalars(query), key=lambda event: event.seq)
 
