@@ -145,7 +145,7 @@ class Load:
                 task.add_done_callback(tasks.discard)
                 if number % (RATE * 10) == RATE * 10 - 1:
                     say(f"{number + 1} of {len(order)} requests, {len(tasks)} under way, {len(self.asked.wrong)} wrong")
-            await asyncio.wait_for(asyncio.gather(*tasks), LATE_SECONDS)
+            await asyncio.gather(*tasks)
         finally:
             for task in (door, *tasks):
                 task.cancel()
