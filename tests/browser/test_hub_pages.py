@@ -17,10 +17,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 from jinja2 import Environment, FileSystemLoader
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 from running import Installation
 from test_page_walk import SETTLED, VIEWS, WATCH, Walker
 
@@ -209,43 +208,6 @@ def test_a_server_that_died_is_told_in_both_languages(practicum: Installation, w
       document.addEventListener('securitypolicyviolation', e => done(e.violatedDirective));
       document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}));
     })""").startswith("script-src")  # fmt: skip
-
-
-@pytest.mark.timeout(600)
-def test_what_the_pages_do(practicum: Installation, browser: Browser) -> None:
-    """Reveal a password, lead from a server that is off to the very place in it, wait through a Hub that is away, make and end a token."""
-    context, login = browser.new_context(locale="en-US"), "alex"
-    page = context.new_page()
-    page.goto(f"{practicum.url}/hub/login")
-    page.get_by_role("button", name="Reveal the password").click()
-    assert page.locator("#password_input").get_attribute("type") == "text"
-    page.get_by_role("link", name="한국어").click()
-    expect(page.get_by_role("heading", name="로그인")).to_be_visible()
-    page.get_by_role("link", name="English").click()
-    sign_in(page, practicum.url, login)
-
-    page.goto(f"{practicum.url}/hub/token")
-    page.fill("#note", "the institution's own system")
-    page.fill("#scopes", "read:users:groups!user")
-    page.get_by_role("button", name="Make a token").click()
-    expect(page.locator("#token")).to_have_text(re.compile("^[0-9a-f]{32}$"))
-    made = {"Authorization": f"Bearer {page.locator('#token').inner_text()}"}
-    assert httpx.get(f"{practicum.url}/hub/api/user", headers=made).json()["scopes"] == ["read:users:groups!user=alex"]
-    page.reload()
-    row = page.get_by_role("row", name=re.compile("the institution's own system"))
-    row.get_by_role("button", name="End it").click()
-    expect(row).to_have_count(0)
-    assert httpx.get(f"{practicum.url}/hub/api/user", headers=made).status_code == 403
-
-    page.goto(f"{practicum.url}/user/{login}/lab#here")
-    until(context, f"{practicum.url}/hub/home", OFF)
-    page.route("**/*", lambda route: route.fulfill(status=503) if is_asked(route) else route.continue_())
-    page.get_by_role("link", name="Start the lab server").click()
-    expect(page.locator("#away")).to_be_visible()
-    assert page.url.endswith("#here")
-    page.unroute("**/*")
-    page.wait_for_url(re.compile(f"/user/{login}/lab.*#here"), timeout=120_000, wait_until="commit")
-    context.close()
 
 
 def test_the_headers_of_the_hub_are_those_of_the_portal(practicum: Installation, browser: Browser) -> None:
