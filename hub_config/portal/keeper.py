@@ -6,6 +6,7 @@ The rule: what was done is read from the records and the heads, never remembered
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -63,7 +64,12 @@ class Keeper:
         self._exported.export(self._engine, now, before=now.astimezone(zone).date())
 
     def _warm(self) -> None:
-        warm(self._engine, self._now, self._stopping)
+        if warm(self._engine, self._now, self._stopping):
+            # What was folded stays, up to millions of objects: pages would stand still again and again while the collector
+            # walks them. Now it walks them once, and what a newer state has replaced goes.
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     def _walk(self) -> None:
         now = self._now()

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
 
+from sqlalchemy import select
+
 from grader.completion import COMPLETING
+from grader.records.models import TrainingDayRow
 from grader.records.state import LabState, LearnerState
 from hub_config.portal.i18n import N_
 from hub_config.portal.site import Visit
@@ -97,7 +100,10 @@ def training_day(visit: Visit, state: LearnerState) -> TrainingDay:
     today = visit.now.astimezone(visit.zone).date()
     days = [verdict.date for verdict in state.attendance.verdicts]
     number = days.index(today) + 1 if today in days else None
-    coming = next((row for row in visit.run.days if row.day > today), None) if visit.run else None
+    coming = None
+    if visit.run and visit.database:
+        ahead = TrainingDayRow.course_id == visit.run.id, TrainingDayRow.day > today
+        coming = visit.database.scalar(select(TrainingDayRow).where(*ahead).order_by(TrainingDayRow.day).limit(1))
     return TrainingDay(number, len(days), (coming.day, coming.starts, coming.ends) if coming else None)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from grader.records import journal
 from grader.records.db import reading, writing
@@ -165,3 +165,22 @@ def test_a_key_that_would_be_too_long_is_still_one_key() -> None:
     assert short == "in:course:kim"
     assert len(long) <= journal.LONGEST_KEY == journal.LENGTHS["key"]
     assert long != journal.key_of("attendance.checked_out", "c" * 60, "k" * 59 + "x")
+
+
+def test_events_of_a_kind_are_found_by_their_index_and_come_in_their_order(engine: Engine) -> None:
+    """Asked for in their order, SQLite would go through all of a course's events, thousands for a dozen."""
+    for number in range(5):
+        add(engine, number)
+    if engine.dialect.name == "sqlite":
+        plans = []
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def explain(connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+            if statement.startswith("SELECT event."):
+                raw = connection.connection.cursor()
+                plans.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    with reading(engine) as session:
+        assert [found.payload["n"] for found in journal.events(session, "c", kind="test")] == [0, 1, 2, 3, 4]
+    if engine.dialect.name == "sqlite":
+        assert plans == ["SEARCH event USING INDEX ix_event_course_kind_at (course_id=? AND kind=?)"]

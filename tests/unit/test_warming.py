@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -14,6 +16,8 @@ from grader.records.db import reading, writing
 from grader.records.models import CourseRun
 from grader.records.state import course_state
 from grader.records.warming import AFTERWARDS, warm
+from grader.records.watch import Watch
+from hub_config.portal.keeper import Keeper
 
 GOING_ON = threading.Event()
 
@@ -76,3 +80,34 @@ def test_it_ends_when_the_portal_does(engine: Engine) -> None:
     stopping.set()
     assert warm(engine, lambda: MONDAY_TEN, stopping) == 0
     assert warm(engine, lambda: MONDAY_TEN, GOING_ON) == 4
+
+
+class Ring:
+    """Only the collector can let go of it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_the_collector_walks_nothing_of_what_was_folded_and_what_was_replaced_goes(engine: Engine) -> None:
+    """Else all pages stand still for seconds, again and again, at the size of a programme."""
+    moments = [MONDAY_TEN]
+    before, keeper = (
+        gc.get_freeze_count(),
+        Keeper(Watch(engine, lambda: moments[-1]), engine, None, lambda: moments[-1]),
+    )
+    try:
+        keeper.tick()
+        frozen = gc.get_freeze_count()
+        assert frozen > before
+        keeper.tick()
+        assert gc.get_freeze_count() <= frozen, "nothing new was folded"
+        ring = Ring()
+        gone = weakref.ref(ring)
+        gc.freeze()
+        del ring
+        moments.append(MONDAY_TEN + timedelta(hours=14))  # at midnight the kept state turns
+        keeper.tick()
+        assert gone() is None
+    finally:
+        gc.unfreeze()
