@@ -177,26 +177,6 @@ def test_an_error_stays_visible_and_what_was_typed_stays(served: Served) -> None
     assert served.desk.in_gradebook()[2] == "쉬는 동안", "a pause in typing saves too"
 
 
-def test_a_login_that_ended_takes_nothing_of_what_was_typed(served: Served) -> None:
-    page = served.page("teacher", "")
-    page.get_by_role("link", name="김미나").click()
-    page.locator(f"#c-{TASK}-comment").wait_for()
-    page.context.clear_cookies()
-    page.locator(f"#c-{TASK}-comment").type("쓰던 의견")
-    page.keyboard.press("Escape")
-    page.keyboard.press("j")
-    expect(page.get_by_role("heading", name="아직 저장하지 않았습니다")).to_be_visible()
-    expect(page.get_by_text("쓰던 의견")).to_be_visible()
-    page.wait_for_timeout(5_000)
-    expect(page.get_by_text("쓰던 의견")).to_be_visible()
-    assert served.desk.in_gradebook()[2] is None
-    seal = served.desk.world.site.seals.seal(Session("token-teacher", "session-teacher"))
-    page.context.add_cookies([{"name": "practicum-portal", "value": seal, "url": served.url + PREFIX}])
-    page.get_by_role("button", name="다시 보내기").click()
-    expect(page.locator(f"#c-{TASK}-comment")).to_have_value("쓰던 의견")
-    assert served.desk.in_gradebook()[2] == "쓰던 의견"
-
-
 @pytest.mark.parametrize("defended", [True, False])
 def test_a_page_named_as_a_clip_runs_nowhere(served: Served, monkeypatch: pytest.MonkeyPatch, defended: bool) -> None:
     submission = served.desk.hand_in("jun", files(**{"final.mp4": OWNED}))
