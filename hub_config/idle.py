@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
+from jupyterlab_server.workspaces_handler import WorkspacesHandler
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient
 
@@ -44,9 +45,10 @@ class Watch:
         return used
 
     def note(self, handler: Any) -> None:
-        """Count a request as use, unless an open page makes it by itself: those only read, by the API."""
+        """Count a request as use, unless an open page makes it by itself: it reads by the API, and keeps how it is arranged."""
         reads = handler.request.method in ("GET", "HEAD", "OPTIONS") and isinstance(handler, APIHandler)
-        if getattr(handler, "_jupyter_current_user", None) and not reads:
+        by_itself = reads or isinstance(handler, WorkspacesHandler)
+        if getattr(handler, "_jupyter_current_user", None) and not by_itself:
             self._web.settings["practicum_last_activity"] = datetime.now(UTC)
             self.ends_at = None
 

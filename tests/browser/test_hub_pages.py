@@ -5,33 +5,36 @@ Two of them are never shown here, because the portal is trusted and nobody is of
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from http.cookies import SimpleCookie
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from jinja2 import Environment, FileSystemLoader
 from playwright.sync_api import Browser, BrowserContext, Page, Route
-from running import Installation
+from running import Installation, token_of
 from test_page_walk import SETTLED, VIEWS, WATCH, Walker
 
 from hub_config import hub_look
 from hub_config.portal.i18n import COOKIE
 from hub_config.portal.security import HEADERS
+from hub_config.supervisor import descendants
 
 pytestmark = pytest.mark.browser
 PASSWORD = "practicum-demo"
 WHO = {"ko": "doyun", "en": "robin"}
 NAMES = {"Practicum"}
-ON, OFF = 'class="badge good"', 'class="badge off"'
+ON = 'class="badge good"'
 
 
 class HubWalker(Walker):
@@ -83,18 +86,26 @@ def until(context: BrowserContext, url: str, part: str) -> None:
         time.sleep(0.5)
 
 
-def sandbox_of(site: Installation, login: str) -> int:
-    """The first process of somebody's server; it is a group of its own."""
-    home = str(site.data / "homes" / login).encode()
-    found = [int(p.name) for p in Path("/proc").glob("[0-9]*") if home in _command(p)]
-    return min(found)
+def tell_server(site: Installation, login: str, number: signal.Signals) -> None:
+    """Send a signal to every process of somebody's server."""
+    with closing(sqlite3.connect(f"file:{site.data / 'hub' / 'jupyterhub.sqlite'}?mode=ro", uri=True)) as hub:
+        query = "SELECT state FROM spawners JOIN users ON users.id = spawners.user_id WHERE users.name = ?"
+        ((state,),) = hub.execute(query, (login,))
+    first: int = json.loads(state)["pid"]
+    for pid in (first, *descendants(first)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
-def _command(process: Path) -> bytes:
-    try:
-        return (process / "cmdline").read_bytes()
-    except OSError:
-        return b""
+def off(site: Installation, login: str) -> None:
+    """End the server that another test may have left to somebody."""
+    headers = {"Authorization": f"Bearer {token_of(site, login)}"}
+    server = f"{site.url}/hub/api/users/{login}"
+    deadline = time.monotonic() + 60
+    httpx.delete(f"{server}/server", headers=headers, timeout=60)
+    while httpx.get(server, headers=headers).json()["servers"]:
+        assert time.monotonic() < deadline, f"{login}'s server does not end"
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -124,6 +135,7 @@ def hang(route: Route) -> None:
 @pytest.mark.timeout(600)
 def test_each_page_of_the_hub(practicum: Installation, walker: HubWalker) -> None:
     page, login = walker.page, WHO[walker.lang]
+    off(practicum, login)
     walker.go("hub-login", "/hub/login", 200)
     sign_in(page, practicum.url, login, "wrong")
     assert page.locator("#problem").is_visible()
@@ -144,13 +156,15 @@ def test_each_page_of_the_hub(practicum: Installation, walker: HubWalker) -> Non
     assert "/hub/spawn-pending/" in page.url
     page.unroute("**/*")
     until(page.context, f"{practicum.url}/hub/home", ON)
+    page.goto("about:blank")  # the page before leads on by itself now
     walker.go("hub-home-on", "/hub/home", 200)
-    os.killpg(sandbox_of(practicum, login), signal.SIGSTOP)  # it does not hear that it should end
+    tell_server(practicum, login, signal.SIGSTOP)  # it does not hear that it should end
     page.locator("[data-stop]").click()
     page.wait_for_load_state("load")
     page.route("**/*", hang)
     walker.go("hub-stopping", f"/hub/spawn-pending/{login}", 200)
     assert page.locator("#stopping").is_visible()
+    tell_server(practicum, login, signal.SIGCONT)
     assert not walker.wrong, f"{len(walker.wrong)} findings:\n" + "\n".join(walker.wrong)
 
 
@@ -189,11 +203,11 @@ def test_the_pages_that_are_never_shown_here(practicum: Installation, walker: Hu
 def test_a_server_that_died_is_told_in_both_languages(practicum: Installation, walker: HubWalker) -> None:
     """The proxy fetches the page of an error by itself: nobody told it a language, and it hands on no headers."""
     page, login = walker.page, WHO[walker.lang]
+    off(practicum, login)
     sign_in(page, practicum.url, login)
-    until(page.context, f"{practicum.url}/hub/home", OFF)
     page.context.request.get(f"{practicum.url}/hub/spawn/{login}")
     until(page.context, f"{practicum.url}/hub/home", ON)
-    os.killpg(sandbox_of(practicum, login), signal.SIGKILL)
+    tell_server(practicum, login, signal.SIGKILL)
     answer = page.goto(f"{practicum.url}/user/{login}/lab")
     assert answer is not None
     assert answer.status == 503

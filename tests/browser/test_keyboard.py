@@ -82,7 +82,7 @@ def test_a_day_by_keyboard_alone(
     page.keyboard.type(code_on_screen(teacher, COURSE))
     tab_to(page, "입실하기")
     page.keyboard.press("Space")
-    expect(page.get_by_role("status").first).to_contain_text("입실 처리되었습니다.")
+    expect(page.get_by_role("status").filter(has_text="입실 처리되었습니다.")).to_be_visible()
 
     # See what is missing, and check what is there, on the page before handing in.
     title = find_lab(LAB).lab.title.ko
@@ -110,7 +110,7 @@ def test_a_day_by_keyboard_alone(
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/receipts/"))
     expect(page.get_by_role("heading", level=1)).to_have_text("접수증")
-    expect(page.get_by_role("status").first).to_contain_text("제출이 접수되었습니다.")
+    expect(page.get_by_role("status").filter(has_text="제출이 접수되었습니다.")).to_be_visible()
     shown = page.locator("main").inner_text()
     lab = next(lab for lab in state_of(practicum, COURSE, LEARNER).labs if lab.lab.lab_id == LAB)
     assert lab.latest is not None
