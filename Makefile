@@ -6,7 +6,7 @@ RUN := .venv/bin
 WORKERS ?= auto
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 
-.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-kills bench-soak clean
+.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-kills clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -90,10 +90,6 @@ bench-spawn: install .venv/.installed-test node_modules/.installed
 # The Hub and the template killed fifty times each under ten working servers; writes var/bench/kills.json.
 bench-kills: install .venv/.installed-test node_modules/.installed
 	@$(RUN)/python tests/bench/kills.py
-
-# Half an hour of servers that start, work and end; writes var/bench/soak.json.
-bench-soak: install .venv/.installed-test node_modules/.installed
-	@$(RUN)/python tests/bench/soak.py $(MINUTES)
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
