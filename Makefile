@@ -4,9 +4,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := .venv/bin
 # Tests side by side, file by file, the long ones first: one worker for each processor.
 WORKERS ?= auto
-BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
+BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone and not long"
 
-.PHONY: up install test lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills bench-soak clean
+.PHONY: up install test test-long lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -50,7 +50,12 @@ test: install .venv/.installed-test node_modules/.installed-test
 	@sh tests/install_programs.sh
 	@$(MAKE) --no-print-directory lint
 	@$(RUN)/pytest $(BESIDE) tests/browser tests/integration tests/content tests/unit
-	@$(RUN)/pytest -m alone tests
+	@$(RUN)/pytest -m "alone and not long" tests
+
+# Tests that mostly wait, for minutes: for what their names say, and before a release.
+test-long: install .venv/.installed-test node_modules/.installed-test
+	@sh tests/install_programs.sh
+	@$(RUN)/pytest -m long tests
 
 quick: install .venv/.installed-test
 	@$(RUN)/pytest $(BESIDE) tests/unit -x -q
@@ -95,10 +100,6 @@ bench-portal: install .venv/.installed-test node_modules/.installed
 # The Hub and the template killed fifty times each under ten working servers; writes var/bench/kills.json.
 bench-kills: install .venv/.installed-test node_modules/.installed
 	@$(RUN)/python tests/bench/kills.py
-
-# Half an hour of servers that start, work and end; writes var/bench/soak.json.
-bench-soak: install .venv/.installed-test node_modules/.installed
-	@$(RUN)/python tests/bench/soak.py $(MINUTES)
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

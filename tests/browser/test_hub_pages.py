@@ -89,7 +89,7 @@ def until(context: BrowserContext, url: str, part: str) -> None:
 def tell_server(site: Installation, login: str, number: signal.Signals) -> None:
     """Send a signal to every process of somebody's server."""
     with closing(sqlite3.connect(f"file:{site.data / 'hub' / 'jupyterhub.sqlite'}?mode=ro", uri=True)) as hub:
-        query = "SELECT state FROM spawners JOIN users ON users.id = spawners.user_id WHERE users.name = ?"
+        query = "SELECT spawners.state FROM spawners JOIN users ON users.id = spawners.user_id WHERE users.name = ?"
         ((state,),) = hub.execute(query, (login,))
     first: int = json.loads(state)["pid"]
     for pid in (first, *descendants(first)):

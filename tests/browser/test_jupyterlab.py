@@ -142,6 +142,7 @@ def test_what_is_there(lab: str, browser: Browser, request: pytest.FixtureReques
 
 
 @pytest.mark.browser
+@pytest.mark.long
 @pytest.mark.parametrize("lab", [("learner", "ko")], indirect=True, ids="-".join)
 def test_the_warning_and_keeping_the_server(lab: str, browser: Browser, portal: Portal) -> None:
     page, _said = opened(browser, lab)
@@ -166,7 +167,7 @@ def test_the_warning_and_keeping_the_server(lab: str, browser: Browser, portal: 
 
 
 @pytest.mark.browser
-@pytest.mark.slow
+@pytest.mark.long
 def test_behind_the_hub_the_page_tells_that_somebody_is_there(browser: Browser, tmp_path: Path) -> None:
     """By the cookies of a login, which the plain server of the other tests does not have."""
     with real_hub(tmp_path / "var") as hub:

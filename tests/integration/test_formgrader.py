@@ -22,7 +22,8 @@ def opens(hub: RealHub, login: str, page: str = PAGE) -> bool:
     return answer.status_code == 200 and "nbgrader" in answer.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_formgrader_is_its_instructors(tmp_path: Path) -> None:
     data = tmp_path / "var"
     with real_hub(data, idle_formgrader_minutes=1.5, idle_warning_minutes=0.5) as hub:

@@ -50,7 +50,8 @@ def keep_busy(hub: RealHub, login: str) -> None:
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_an_idle_server_is_put_away_after_its_warning(tmp_path: Path) -> None:
     with real_hub(tmp_path / "var", **LIMITS) as hub:
         make_run(hub.engine, "evening", learners=["mina", "busy", "keeps"], now=False)

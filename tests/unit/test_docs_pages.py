@@ -24,8 +24,8 @@ PEOPLE = {
     "operator": ("operator", {"en": "operator", "ko": "시스템 관리자"}, "operator"),
 }
 EVERYBODY = {"en": "everybody", "ko": "누구나"}
-#: What services are, and a sum of two roles of people.
-NO_ROLE_OF_ITS_OWN = {"grader", "gateway", "author"}
+#: What services and servers are, and a sum of two roles of people.
+NO_ROLE_OF_ITS_OWN = {"author", "formgrader", "gateway", "grader"}
 PAGES = {path: line for path, line in GETS.items() if line.page}
 
 

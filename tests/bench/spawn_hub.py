@@ -1,4 +1,4 @@
-"""A Hub with one kind of spawner: the product's or JupyterHub's own, and a token for who measures or attacks it."""
+"""A Hub for `make bench-spawn`: the product's spawner or JupyterHub's own, thirty people, and a token for who measures."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from hub_config.quick.spawner import QuickSpawner
 from hub_config.spawner import SandboxSpawner
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
-given = json.loads(os.environ["PRACTICUM_CLASS_HUB"])
+given = json.loads(os.environ["PRACTICUM_BENCH"])
 data, port = Path(given["data"]), given["port"]
 
 c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
@@ -22,11 +22,11 @@ c.JupyterHub.cookie_secret_file = str(data / "cookie")
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.JupyterHub.load_roles = [
-    {"name": "class", "scopes": ["admin:users", "admin:servers", "access:servers"], "services": ["class"]}
+    {"name": "bench", "scopes": ["admin:users", "admin:servers", "access:servers"], "services": ["bench"]}
 ]
-c.JupyterHub.services = [{"name": "class", "api_token": given["token"]}]
+c.JupyterHub.services = [{"name": "bench", "api_token": given["token"]}]
 c.JupyterHub.concurrent_spawn_limit = 100
-c.Spawner.start_timeout = c.Spawner.http_timeout = given["start_seconds"]
+c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 jupyterlab.write_configurations(data / "jupyter")
 c.Spawner.default_url = "/lab"
 c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
@@ -42,12 +42,3 @@ if given["spawner"] == "stock":
     c.SimpleLocalProcessSpawner.home_dir_template = str(data / "homes" / "{username}")
 else:
     c.JupyterHub.spawner_class = {"bubblewrap": SandboxSpawner, "quick": QuickSpawner}[given["spawner"]]
-
-
-def as_asked(spawner):  # type: ignore[no-untyped-def]
-    """A server of another kind, where who starts it asks for one."""
-    for name, value in spawner.user_options.items():
-        setattr(spawner, name, value)
-
-
-c.Spawner.pre_spawn_hook = as_asked
