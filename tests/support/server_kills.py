@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 from running import Installation, service, token_of
 
+from grader.roles import formgrader_of
 from hub_config.quick import calling
 from hub_config.seed import accounts
 from hub_config.supervisor import DEATHS_WINDOW_SECONDS, MANY_DEATHS
@@ -20,13 +21,13 @@ from hub_config.supervisor import DEATHS_WINDOW_SECONDS, MANY_DEATHS
 #: The supervisor gives a service up that dies more often than this.
 REST_SECONDS = DEATHS_WINDOW_SECONDS / (MANY_DEATHS - 1) + 1
 BACK_SECONDS = 60
-#: An instructor has a named server besides: with the nine people's own these are ten.
-NAMED = ("minsu", "ai-work-ko")
+#: A course's formgrader, and an instructor who asks for it: with the nine people's own servers these are ten.
+FORMGRADER = (formgrader_of("ai-work-ko"), "minsu")
 
 
 @dataclass
 class Servers:
-    """The ten servers, and what came of asking them."""
+    """The ten servers, each with who asks for it, and what came of asking them."""
 
     site: Installation
     tokens: dict[str, str]
@@ -37,55 +38,55 @@ class Servers:
 
     def __post_init__(self) -> None:
         self.client = httpx.AsyncClient(base_url=self.site.url, timeout=30)
-        self.names = [*((login, "") for login in self.tokens), NAMED]
+        self.all = [*((login, login) for login in self.tokens), FORMGRADER]
+
+    def _as(self, login: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[login]}"}
 
     async def get(self, login: str, path: str) -> httpx.Response:
-        return await self.client.get(path, headers={"Authorization": f"Bearer {self.tokens[login]}"})
+        return await self.client.get(path, headers=self._as(login))
 
     async def started(self) -> list[str]:
         """When each server started, as it says itself: a server that was started anew says something else."""
-        return [(await self.get(login, _status(login, name))).json()["started"] for login, name in self.names]
+        return [(await self.get(login, _status(owner))).json()["started"] for owner, login in self.all]
 
-    async def start(self, login: str, name: str) -> None:
-        path = f"/hub/api/users/{login}/servers/{name}" if name else f"/hub/api/users/{login}/server"
-        await self.client.post(path, headers={"Authorization": f"Bearer {self.tokens[login]}"})
-        await _until(lambda: self._answers(login, name))
+    async def start(self, owner: str, login: str) -> None:
+        await self.client.post(f"/hub/api/users/{owner}/server", headers=self._as(login))
+        await _until(lambda: self._answers(owner, login))
 
     async def stop_all(self) -> None:
         """End them all through the Hub, and wait until it knows of none."""
-        for login, name in self.names:
-            path = f"/hub/api/users/{login}/servers/{name}" if name else f"/hub/api/users/{login}/server"
-            await self.client.delete(path, headers={"Authorization": f"Bearer {self.tokens[login]}"})
-        for login in self.tokens:
-            await _until(lambda one=login: self._has(one, set()))
+        for owner, login in self.all:
+            await self.client.delete(f"/hub/api/users/{owner}/server", headers=self._as(login))
+        for owner, login in self.all:
+            await _until(lambda owner=owner, login=login: self._has(owner, login, set()))
 
-    async def ask(self, login: str, name: str) -> None:
+    async def ask(self, owner: str, login: str) -> None:
         """Ask one server again and again; whatever is no answer is a failure."""
         while True:
             begun = time.monotonic()
             try:
-                answer = await self.get(login, _status(login, name))
+                answer = await self.get(login, _status(owner))
                 said = "" if answer.status_code == 200 else f"HTTP {answer.status_code}"
             except httpx.HTTPError as error:
                 said = type(error).__name__
             self.asked += 1
             self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - begun)
             if said:
-                self.failures.append(f"{login}/{name}: {said}")
+                self.failures.append(f"{owner}: {said}")
             await asyncio.sleep(0.3)
 
     async def all_adopted(self) -> bool:
         """Whether the Hub knows everybody's servers as ready."""
-        wanted = {login: {""} | ({NAMED[1]} if login == NAMED[0] else set()) for login in self.tokens}
-        return all([await self._has(login, names) for login, names in wanted.items()])
+        return all([await self._has(owner, login, {""}) for owner, login in self.all])
 
-    async def _has(self, login: str, names: set[str]) -> bool:
-        answer = await self.get(login, f"/hub/api/users/{login}")
+    async def _has(self, owner: str, login: str, names: set[str]) -> bool:
+        answer = await self.get(login, f"/hub/api/users/{owner}")
         servers = answer.json()["servers"] if answer.status_code == 200 else None
         return servers is not None and {name for name, one in servers.items() if one["ready"]} == names == set(servers)
 
-    async def _answers(self, login: str, name: str) -> bool:
-        return (await self.get(login, _status(login, name))).status_code == 200
+    async def _answers(self, owner: str, login: str) -> bool:
+        return (await self.get(login, _status(owner))).status_code == 200
 
     async def kill_hub(self) -> float:
         """The seconds from the Hub's kill until it is back and has taken everybody's server up again."""
@@ -110,9 +111,9 @@ async def ten_servers(site: Installation) -> AsyncIterator[Servers]:
     tokens = {login: await asyncio.to_thread(token_of, site, login) for login in accounts()}
     servers = Servers(site, tokens)
     async with servers.client:
-        for login, name in servers.names:
-            await servers.start(login, name)
-        asking = [asyncio.create_task(servers.ask(login, name)) for login, name in servers.names]
+        for owner, login in servers.all:
+            await servers.start(owner, login)
+        asking = [asyncio.create_task(servers.ask(owner, login)) for owner, login in servers.all]
         try:
             yield servers
         finally:
@@ -134,8 +135,8 @@ async def kills(servers: Servers, name: str, count: int) -> list[float]:
     return away
 
 
-def _status(login: str, name: str) -> str:
-    return f"/user/{login}/{name}/api/status" if name else f"/user/{login}/api/status"
+def _status(owner: str) -> str:
+    return f"/user/{owner}/api/status"
 
 
 async def _other(site: Installation, name: str, pid: int) -> bool:
