@@ -52,7 +52,7 @@ test: install .venv/.installed-test node_modules/.installed-test
 	@$(RUN)/pytest $(BESIDE) tests/browser tests/integration tests/content tests/unit
 	@$(RUN)/pytest -m "alone and not long" tests
 
-# Tests that mostly wait, for minutes: for what their names say, and before a release.
+# What takes minutes more: the walks in English, and tests that mostly wait. Before a release, and for what their names say.
 test-long: install .venv/.installed-test node_modules/.installed-test
 	@sh tests/install_programs.sh
 	@$(RUN)/pytest -m long tests

@@ -121,6 +121,7 @@ def opened(browser: Browser, url: str) -> tuple[Page, list[str]]:
 
 
 @pytest.mark.browser
+@pytest.mark.long
 @pytest.mark.parametrize(
     "lab", [("learner", "ko"), ("instructor", "ko"), ("learner", "en")], indirect=True, ids="-".join
 )

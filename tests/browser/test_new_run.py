@@ -90,7 +90,9 @@ def bring_people(office: Person, run: str) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("lang", "run"), [("ko", "autumn-ko"), ("en", "autumn-en")])
+@pytest.mark.parametrize(
+    ("lang", "run"), [("ko", "autumn-ko"), pytest.param("en", "autumn-en", marks=pytest.mark.long)]
+)
 def test_a_run_made_on_a_page_works(enter: Callable[[str, str], Person], lang: str, run: str) -> None:
     office, words = enter("jiwon", lang), WORDS[lang]
     make_the_run(office, run)

@@ -192,7 +192,7 @@ class Walker:
             self.page.screenshot(path=SHOTS / self.lang / f"{self.name}-{view.width}-{view.theme}.png", full_page=True)
 
 
-@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "role", [role for role in (*ROLES, None) if any(_shown_to(role, line) for line in GETS.values())]
 )

@@ -206,7 +206,10 @@ def look_at_the_ai_use(learner: Person, teacher: Person, course: str, work: Path
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("lang", "course", "login"), [("ko", "ai-work-ko", "haneul"), ("en", "ai-work-en", "alex")])
+@pytest.mark.parametrize(
+    ("lang", "course", "login"),
+    [("ko", "ai-work-ko", "haneul"), pytest.param("en", "ai-work-en", "alex", marks=pytest.mark.long)],
+)
 def test_the_whole_way(
     practicum: Installation, enter: Callable[[str, str], Person], lang: str, course: str, login: str
 ) -> None:
