@@ -204,7 +204,9 @@ def test_loading_is_told_and_progress_never_falls(own: Service) -> None:
     sound = silence(1)
     seen = []
     while True:
-        answer = httpx.post(own.url + "/v1/audio/transcriptions", headers=headers, data=body, files={"file": sound})
+        answer = httpx.post(
+            own.url + "/v1/audio/transcriptions", headers=headers, data=body, files={"file": sound}, timeout=120
+        )
         if answer.status_code == 200:
             break
         error = answer.json()["error"]
