@@ -68,7 +68,7 @@ def write_check(folder: Path, body: str, head: str = "") -> None:
     )
 
 
-@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 def test_the_tutorial_can_be_followed(lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "tutorial" / f"write-a-lab.{lang}.md").read_text("utf-8")
     make_it, look, again = (shlex.split(block)[1:] for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL))
