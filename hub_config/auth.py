@@ -43,7 +43,7 @@ def roles_of(groups: Iterable[str]) -> list[dict[str, Any]]:
         }
         for course in taught
     ]
-    return [USER_ROLE | {}, *formgraders]
+    return [dict(USER_ROLE), *formgraders]
 
 
 class DemoAuthenticator(SharedPasswordAuthenticator):  # type: ignore[misc]
