@@ -81,7 +81,8 @@ class Nursery:
                 self._holder.send(f"{code if code >= 0 else 128 - code}\n".encode())
                 self._holder.settimeout(END_SECONDS)
                 self._holder.recv(1)  # nothing comes: it has ended, with that code
-            os.kill(-1, signal.SIGKILL)  # all that the server left; bubblewrap's init waits for it
+            with suppress(ProcessLookupError):  # nobody is left where what held the sandbox has ended first
+                os.kill(-1, signal.SIGKILL)  # all that the server left; bubblewrap's init waits for it
             os._exit(0)
         if teller:
             with suppress(OSError), teller:

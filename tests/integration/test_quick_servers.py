@@ -86,6 +86,16 @@ async def test_a_server_that_fails_says_why_in_its_log(house: House) -> None:
     assert "ZeroDivisionError" in await house.says("ann", "1 / 0")
 
 
+async def test_the_end_of_a_server_writes_nothing_of_its_own_in_its_log(house: House) -> None:
+    """The sandbox may be empty before its nursery ends what is left in it."""
+    spawners = [house.spawner("ann", "pass", server=f"s{number}") for number in range(20)]
+    await asyncio.gather(*(spawner.start() for spawner in spawners))
+    sandboxes = [spawner.pid for spawner in spawners]
+    assert [await ends(spawner) for spawner in spawners] == [0] * 20
+    await until(lambda: not any(map(descendants, sandboxes)))
+    assert {house.log("ann", f"s{number}").read_text() for number in range(20)} == {""}
+
+
 async def test_what_is_registered_for_the_end_is_done(house: House) -> None:
     code = """
 import atexit, threading, time
