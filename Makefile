@@ -6,7 +6,7 @@ RUN := .venv/bin
 WORKERS ?= auto
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone and not long"
 
-.PHONY: up install test test-long lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills clean
+.PHONY: up install test test-long test-jupyterhub lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -56,6 +56,15 @@ test: install .venv/.installed-test node_modules/.installed-test
 test-long: install .venv/.installed-test node_modules/.installed-test
 	@sh tests/install_programs.sh
 	@$(RUN)/pytest -m long tests
+
+# What JupyterHub may expect of the spawners, on another JupyterHub than the one that is installed.
+JUPYTERHUB ?= 5.5.*
+test-jupyterhub: install .venv/.installed-test node_modules/.installed
+	@$(UV) venv --quiet --clear --python $(RUN)/python .tools/other-hub
+	@grep -v "^jupyterhub==" constraints.txt > .tools/other-hub/constraints.txt
+	@$(UV) pip install --quiet --python .tools/other-hub/bin/python --constraint .tools/other-hub/constraints.txt --editable . --group test
+	@$(UV) pip install --quiet --python .tools/other-hub/bin/python "jupyterhub==$(JUPYTERHUB)"
+	@.tools/other-hub/bin/python -m pytest -m "" tests/integration/test_spawner_contract.py
 
 quick: install .venv/.installed-test
 	@$(RUN)/pytest $(BESIDE) tests/unit -x -q

@@ -14,7 +14,8 @@ from subprocess import Popen
 from typing import IO, Any
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
-from jupyterhub.utils import random_port
+from jupyterhub.utils import can_connect, random_port
+from tornado import web
 from traitlets import Callable, Int, Unicode
 
 from grader.sandbox import Sandbox, lab_folders, missing, why_missing
@@ -24,6 +25,7 @@ from hub_config.quick import seccomp
 from hub_config.supervisor import descendants, is_zombie
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
+LOOK_SECONDS = 0.05
 #: What of the Hub's environment variables a server gets; everything else stays outside.
 PREFIXES = ("JUPYTERHUB_", "PRACTICUM_", "OPENAI_", "JUPYTER_", "MEM_", "CPU_")
 
@@ -85,7 +87,18 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         log = Path(self.homes).parent / "logs" / f"server-{self.user.name}{self.name and '-'}{self.name}.log"
         with log.open("ab") as out:
             await self.launch(sandbox, [*self.cmd, *self.get_args()], out)
+        await self.comes_up(log)
         return (self.ip or "127.0.0.1", self.port)
+
+    async def comes_up(self, log: Path) -> None:
+        """Wait until the server takes connections; HTTPError where it has ended instead.
+
+        JupyterHub asks a server that has ended until `http_timeout` is over, and whoever pressed Open waits for it.
+        """
+        while not can_connect(self.ip or "127.0.0.1", self.port):
+            if (code := await self.poll()) is not None:
+                raise web.HTTPError(500, f"The server ended with exit code {code} before it answered: {log} says why.")
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
         """Run the server's command in the sandbox."""

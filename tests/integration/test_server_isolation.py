@@ -100,6 +100,19 @@ def processes(argument: str) -> list[int]:
     return found
 
 
+class AnyCommand:
+    """A spawner whose command is no server: nothing listens when it is up."""
+
+    async def comes_up(self, log: Path) -> None:
+        """Wait for nothing."""
+
+
+class Quick(AnyCommand, QuickSpawner): ...
+
+
+class Bubblewrap(AnyCommand, SandboxSpawner): ...
+
+
 class House:
     """A data folder as `practicum up` makes it, with something worth reading in every part."""
 
@@ -129,7 +142,7 @@ class House:
             say = f"import os, sys; os.dup2(os.open({str(self.log(login))!r}, 1 | 64, 0o600), 1)\n"
             common["cmd"][2] = say + common["cmd"][2]
             return SimpleLocalProcessSpawner(**common, home_dir=str(self.data / "homes" / login))
-        kind, more = (QuickSpawner, {"template": str(self.template)}) if self.template else (SandboxSpawner, {})
+        kind, more = (Quick, {"template": str(self.template)}) if self.template else (Bubblewrap, {})
         return kind(
             **common, **more, homes=str(self.data / "homes"), courses=str(self.data / "courses"), fonts=str(self.data / "none"),
             jupyter_config=str(self.data / "run" / "jupyter"), course_languages=lambda: {"course-a": "ko", "course-b": "en"},
