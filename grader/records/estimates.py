@@ -29,7 +29,7 @@ def plan_of(run: CourseRun, days: Sequence[TrainingDay]) -> CoursePlan:
 def allowances_of(session: Session, state: CourseState, as_of: datetime) -> dict[str, AllowanceEstimate]:
     """Estimate everybody's allowance by login, as known at a moment; the flags of the whole run are read once."""
     run = state.run
-    events = [event for event in journal.other_than_attendance(session, run.id) if event.at <= as_of]
+    events = [event for event in exemptions.flag_events(session, run.id) if event.at <= as_of]
     plan, against = plan_of(run, state.days), defaultdict(list)
     for (login, *_), event in exemptions.flags(events).items():
         against[login].append(_ineligible(event))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.allowance import FLAG_TEXT
@@ -62,6 +63,13 @@ def exemptions(events: Iterable[Event]) -> dict[tuple[str, str], Event]:
         elif event.kind == EXEMPTION_WITHDRAWN:
             standing.pop((event.subject, event.payload["lab"]), None)
     return standing
+
+
+def flag_events(session: Session, course: str) -> list[Event]:
+    """A course's events of flags in their order."""
+    return journal.in_order(
+        session, select(Event).where(Event.course_id == course, Event.kind.in_((FLAGGED, FLAG_CLEARED)))
+    )
 
 
 def flags(events: Iterable[Event]) -> dict[tuple[str, str, str | None], Event]:

@@ -96,8 +96,9 @@ def events(session: Session, course: str, *, kind: str | None = None, subject: s
 
 
 def in_order(session: Session, query: Select[Event]) -> list[Event]:
-    """Events in their order. Asked for in order, SQLite reads the whole course (or the journal) in place of an index by kind."""
-    return sorted(session.scalars(query), key=lambda event: event.seq)
+    """Events in their order, to be read only. Asked for in order, SQLite reads the whole course (or the journal) in place of an
+    index by kind."""
+    return sorted(_read(session, query), key=lambda event: event.seq)
 
 
 def as_read_back(payload: dict[str, Any]) -> dict[str, Any]:
@@ -155,11 +156,15 @@ _ATTENDANCE = Event.kind.startswith("attendance.", autoescape=True)
 
 def attendance(session: Session, course: str, subjects: Iterable[str] | None = None) -> list[Event]:
     """A course's events of attendance, nine tenths of all, in their order and to be read only; of some learners where asked."""
-    query = select(*_READ).where(Event.course_id == course, _ATTENDANCE)
+    query = select(Event).where(Event.course_id == course, _ATTENDANCE)
     if subjects is not None:
         query = query.where(Event.subject.in_(subjects))
-    # They have every attribute of an event that folding reads.
-    rows: Iterable[Any] = session.execute(query.order_by(Event.seq))
+    return _read(session, query.order_by(Event.seq))
+
+
+def _read(session: Session, query: Select[Any]) -> list[Event]:
+    """Events as plain data; they have every attribute of an event that is read once it stands in the journal."""
+    rows: Iterable[Any] = session.execute(query.with_only_columns(*_READ))
     read = [
         Read(seq, event_id, at, actor, kind, course_id, subject, _payload(text))
         for seq, event_id, at, actor, kind, course_id, subject, text in rows
@@ -167,7 +172,7 @@ def attendance(session: Session, course: str, subjects: Iterable[str] | None = N
     return cast("list[Event]", read)
 
 
-@lru_cache(4096)
+@lru_cache(16384)
 def _payload(text: str) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(text)
     return read
@@ -178,4 +183,4 @@ def other_than_attendance(session: Session, course: str, subjects: Iterable[str]
     query = select(Event).where(Event.course_id == course, ~_ATTENDANCE)
     if subjects is not None:
         query = query.where(Event.subject.in_(subjects))
-    return list(session.scalars(query.order_by(Event.seq)))
+    return _read(session, query.order_by(Event.seq))

@@ -152,7 +152,8 @@ class Enrolment(Base):
     __tablename__ = "enrolment"
     course_id: Mapped[str] = mapped_column(ForeignKey("course_run.id"), primary_key=True)
     login: Mapped[str] = mapped_column(ForeignKey("person.login"), primary_key=True)
-    person: Mapped[Person] = relationship()
+    #: Wherever somebody is listed they are listed by name.
+    person: Mapped[Person] = relationship(lazy="joined", innerjoin=True)
 
 
 class StaffRole(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +55,20 @@ class Words:
 
     def date(self, day: date) -> str:
         """A day with its weekday, such as 7월 6일 (월)."""
-        return dates.format_date(day, "M월 d일 (E)" if self.lang == "ko" else "EEE d MMM", locale=self.lang)
+        return _date(day, self.lang)
 
     def time(self, moment: datetime, zone: tzinfo) -> str:
         """A moment's local time, such as 09:05."""
-        return dates.format_datetime(moment.astimezone(zone), "HH:mm", locale=self.lang)
+        return f"{moment.astimezone(zone):%H:%M}"
 
     def moment(self, moment: datetime, zone: tzinfo) -> str:
         """A day and its local time."""
         return f"{self.date(moment.astimezone(zone).date())} {self.time(moment, zone)}"
+
+
+@lru_cache(4096)
+def _date(day: date, lang: Lang) -> str:
+    return dates.format_date(day, "M월 d일 (E)" if lang == "ko" else "EEE d MMM", locale=lang)
 
 
 def _read(file: Path) -> dict[str, tuple[str, ...]]:

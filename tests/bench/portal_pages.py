@@ -182,9 +182,9 @@ class Load:
                 code=codes.code_at(self._secret, run.id, now.astimezone(run.zone).date(), now),
             )  # fmt: skip
             request = httpx.Request("POST", f"{self._url}{PREFIX}learn/{run.id}/check", data=form, headers=headers)
-            if await self._send(request) == 303:
-                self._away ^= {login}
-                self.asked.events += 1
+            # Who is out already, from a load before this one, comes back the next time.
+            self.asked.events += await self._send(request) == 303
+            self._away ^= {login}
 
     def _learners(self) -> Iterator[tuple[Run, str]]:
         while True:
