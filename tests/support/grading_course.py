@@ -186,13 +186,22 @@ class GradingCourse:
         return NbGraderAPI(CourseDirectory(config=config), config=config)
 
     def stock_grade(self, name: str) -> str:
-        """`nbgrader autograde`, one command for all; what it printed."""
-        command = [str(Path(sys.prefix) / "bin" / "nbgrader"), "autograde", name, "--force",
+        """`nbgrader autograde`, one command for all; what it printed.
+
+        Where it did not come through for somebody it is asked once more, for those: its kernels listen on TCP ports, which
+        another program may take between their choice and their use.
+        """
+        command = [str(Path(sys.prefix) / "bin" / "nbgrader"), "autograde", name,
                    f"--CourseDirectory.root={self.stock_root}", f"--CourseDirectory.course_id={COURSE}"]  # fmt: skip
-        done = subprocess.run(
-            command, cwd=self.stock_root, env=_with_path(), capture_output=True, text=True, check=False
-        )
-        return done.stdout + done.stderr
+        said = ""
+        for more in (["--force"], []):
+            done = subprocess.run(
+                [*command, *more], cwd=self.stock_root, env=_with_path(), capture_output=True, text=True, check=False
+            )
+            said += done.stdout + done.stderr
+            if done.returncode == 0:
+                break
+        return said
 
     def stock_grade_each(self, name: str) -> None:
         """Stock's autograde for one learner after the other: one that stops it does not stop the next."""
