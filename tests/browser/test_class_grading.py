@@ -20,7 +20,7 @@ from grader.records.state import find_course
 from labs.catalog import find_lab
 from publishing.reference import build
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 COURSE, LAB = "ai-work-ko", "book-proposal"
 RECIPES = ("good", "raw_ai", "fail-parts", "fail-facts", "fail-comparables")
 SURNAMES, NAMES = "김이박최정강조윤장임", ("서준", "지우")

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine
 from grader.records import journal, work
 from grader.records.db import reading
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 COURSE, LAB, LOGIN = "ai-work-en", "book-proposal", "robin"
 
 

@@ -61,6 +61,8 @@ VIEWS = (
     View(360, "dark", ("ko",), {"ko": COLOURS}),
     View(360, "light", ("en",), {"ko": WHOLE, "en": WHOLE}),
 )
+#: What each run of the tests looks at; the other views are looked at in `make test-long`.
+FEW = tuple(view for view in VIEWS if "ko" in view.rules and view.rules["ko"] is WHOLE)
 #: Watches from the first moment on: what moved without a person's doing, and what the content policy stopped.
 WATCH = """
 window.__shift = 0; window.__stopped = [];
@@ -144,6 +146,7 @@ class Walker:
     page: Page
     lang: str
     own: str
+    views: tuple[View, ...]
     name: str = ""
     wrong: list[str] = field(default_factory=list)
 
@@ -175,7 +178,7 @@ class Walker:
         self.found("text", _untranslated(told["said"], self.lang))
         # Through the debugger, which the page's content policy does not concern.
         self.page.evaluate(_axe())
-        for view in VIEWS:
+        for view in self.views:
             self._view(view)
         self.found("policy", self.page.evaluate("window.__stopped"))
 
@@ -192,16 +195,24 @@ class Walker:
             self.page.screenshot(path=SHOTS / self.lang / f"{self.name}-{view.width}-{view.theme}.png", full_page=True)
 
 
-@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("lang", "views"),
+    [
+        ("ko", FEW),
+        *(pytest.param(lang, VIEWS, marks=pytest.mark.long, id=f"{lang}-every-view") for lang in ("ko", "en")),
+    ],
+)
 @pytest.mark.parametrize(
     "role", [role for role in (*ROLES, None) if any(_shown_to(role, line) for line in GETS.values())]
 )
-def test_each_page_of_a_role(portal: Portal, browser: Browser, role: str | None, lang: str) -> None:
+def test_each_page_of_a_role(
+    portal: Portal, browser: Browser, role: str | None, lang: str, views: tuple[View, ...]
+) -> None:
     """One navigation for a page, role and language; widths and themes are changed on the page that stands."""
     context = browser.new_context(color_scheme="light", reduced_motion="reduce")
     context.add_init_script(WATCH)
     context.add_cookies(portal.cookies(role, lang))
-    walker = Walker(context.new_page(), lang, portal.url)
+    walker = Walker(context.new_page(), lang, portal.url, views)
     for path, line in GETS.items():
         if _shown_to(role, line):
             name = f"{role or 'anybody'}-{re.sub(r'[{}]', '', path).replace('/', '-')}"

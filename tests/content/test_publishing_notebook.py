@@ -92,7 +92,7 @@ def run(folder: Path, lang: Any, *, solved: bool) -> dict[str, float]:
     return shares
 
 
-@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 def test_run_all_with_the_reference_answers(lang: str, ai: None, tmp_path: Path) -> None:
     folder = tmp_path / "lab"
     shares = run(folder, lang, solved=True)

@@ -96,7 +96,7 @@ def points(folder: Path, lang: Lang) -> dict[str, tuple[float, float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 def test_run_all_with_the_reference_answers_makes_the_good_submission(
     lang: Lang, tmp_path: Path, gateway: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ def ai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ai")
-@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 def test_run_all_with_reference_answers_gets_full_marks(tmp_path: Path, lang: Any) -> None:
     made = Submissions(tmp_path)
     folder = made.base / f"material-{lang}"

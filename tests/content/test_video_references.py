@@ -37,7 +37,7 @@ def test_a_submission_fails_just_its_criterion(submissions: Submissions, criteri
     assert all(finding.where and finding.right for finding in wrong)
 
 
-@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 def test_the_ai_answer_taken_unread_does_not_pass(submissions: Submissions, lang: str) -> None:
     scores = submissions.scores(submissions.folder("raw_ai", lang), lang)
     assert percent(LAB, scores) < LAB.lab.pass_percent

@@ -43,7 +43,8 @@ def course(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.mark.parametrize(
-    "lab_id", [pytest.param("rough-cut", marks=pytest.mark.long), "landing-wireframe", "book-proposal"]
+    "lab_id",
+    [*(pytest.param(lab, marks=pytest.mark.long) for lab in ("rough-cut", "landing-wireframe")), "book-proposal"],
 )
 async def test_a_labs_notebook_runs_again_from_what_the_gateway_recorded(
     course: GradingCourse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lab_id: str

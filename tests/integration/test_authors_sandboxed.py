@@ -92,6 +92,7 @@ def test_the_tutorial_can_be_followed(lang: str, tmp_path: Path, monkeypatch: py
     assert entry[1] in (tmp_path / "my-lessons" / "pyproject.toml").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_an_unread_answer_that_passes_is_told_and_one_that_fails_is_well(folder: Path) -> None:
     for lang, source in (("ko", "good"), ("en", "fail-facts")):
         target = folder / "reference" / f"raw_ai.{lang}"
@@ -117,8 +118,11 @@ def test_what_a_check_gives_is_held_against_what_the_references_promise(folder: 
 @pytest.mark.parametrize(
     "body",
     [
-        "import time\nreturn passed(f'{time.time_ns()}', 'x') if good else failed(Text(ko='x', en='x'))",
-        "import random\nreturn CheckResult(score=random.random() if good else 0)",
+        pytest.param(
+            "import time\nreturn passed(f'{time.time_ns()}', 'x') if good else failed(Text(ko='x', en='x'))",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("import random\nreturn CheckResult(score=random.random() if good else 0)", marks=pytest.mark.long),
         "return passed('x', str(list({*'abcdefghij'}))) if good else failed(Text(ko='x', en='x'))",
     ],
     ids=["clock", "chance", "order of a set"],
@@ -128,6 +132,7 @@ def test_a_check_that_depends_on_time_chance_or_order_is_found(folder: Path, bod
     assert any("gets different results" in line for line in wrong(looked_at(folder)))
 
 
+@pytest.mark.long
 def test_the_author_is_told_why_a_check_broke(folder: Path) -> None:
     write_check(folder, "return {}['nothing']")
     told = [line for line in wrong(looked_at(folder)) if "raised an error" in line]
@@ -138,6 +143,7 @@ def test_the_author_is_told_why_a_check_broke(folder: Path) -> None:
     assert "ModuleNotFoundError" in told[0]
 
 
+@pytest.mark.long
 def test_what_a_learner_gets_is_kept_without_the_solution(folder: Path, tmp_path: Path) -> None:
     report = looked_at(folder, tmp_path / "kept", LANGUAGES)
     kept = tmp_path / "kept" / "my_lessons" / "event-notice"
@@ -151,6 +157,7 @@ def test_what_a_learner_gets_is_kept_without_the_solution(folder: Path, tmp_path
         assert f'lang="{lang}"' in page
 
 
+@pytest.mark.long
 def test_a_solution_in_a_read_only_cell_is_a_leak(folder: Path) -> None:
     source = folder / "lab.md"
     line = re.search(r"BEGIN SOLUTION\n(.*)\n", source.read_text("utf-8"))

@@ -116,7 +116,19 @@ STOCK_HOLDS = {"leaving in the middle", "run_cell replaced", "swallowed by a han
 NOBODY_HOLDS = {"always equal"}
 
 
-@pytest.mark.parametrize("name", sorted(CHEATS))
+#: One of each kind; stock's half takes ten seconds for each.
+FEW = {
+    "a builtin replaced",
+    "code of a tester replaced",
+    "run_cell replaced",
+    "syntax tree transformer",
+    "always equal",
+}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in sorted(CHEATS)]
+)
 def test_a_cheat_gains_nothing_here_and_full_marks_in_stock(course: GradingCourse, name: str) -> None:
     course.assign(LAB, sums(TESTS.get(name, "assert add(2, 3) == 5")), stock=True)
     attacked(course, WRONG + CHEATS[name])

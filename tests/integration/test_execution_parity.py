@@ -47,6 +47,7 @@ def test_nbgraders_own_submissions_get_the_same_scores(course: GradingCourse) ->
     same_scores(course, 1 + len(ONES))
 
 
+@pytest.mark.long
 def test_nbgraders_own_notebooks_get_the_same_scores(course: GradingCourse) -> None:
     names = {Path(path).name: path for path in OTHERS}
     course.assign(LAB, {name: read(path) for name, path in names.items()}, stock=True)
@@ -67,6 +68,7 @@ def same_scores(course: GradingCourse, count: int) -> None:
 AUTOTESTS = ("autotest-simple", "autotest-hidden", "autotest-multi", "autotest-hashed")
 
 
+@pytest.mark.long
 def test_generated_tests_get_the_same_scores(course: GradingCourse) -> None:
     """nbgrader's AUTOTEST: tests that it makes from the instructor's solution when the assignment is generated."""
     variants = {"autotest-hidden": ("changed-right", "changed-wrong", "unchanged")}
@@ -165,6 +167,7 @@ def differences(ours: Scores, stock: Scores, gone: dict[str, set[str]]) -> dict[
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2 * ROUNDS))
 def test_random_edits_of_random_assignments_get_the_same_scores(course: GradingCourse, seed: int) -> None:
     chance = random.Random(seed)

@@ -323,7 +323,16 @@ def changed_cells(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "attack", [with_transformer, broken_notebook, no_notebook, no_files, forged_results, link_out, changed_cells]
+    "attack",
+    [
+        with_transformer,
+        forged_results,
+        changed_cells,
+        *(
+            pytest.param(attack, marks=pytest.mark.long)
+            for attack in (broken_notebook, no_notebook, no_files, link_out)
+        ),
+    ],
 )
 def test_a_hostile_submission_gains_nothing_and_disturbs_nobody(
     classroom: Classroom, attack: Callable[[Path], None]

@@ -216,7 +216,9 @@ def f(n):
     assert [name for name, said in everything.items() if tells(said)] == []
 
 
-@pytest.mark.parametrize("attack", ["prints", "keeps", "raises", "writes"])
+@pytest.mark.parametrize(
+    "attack", ["prints", *(pytest.param(attack, marks=pytest.mark.long) for attack in ("keeps", "raises", "writes"))]
+)
 def test_what_stock_nbgraders_page_tells(course: GradingCourse, attack: str) -> None:
     """The same submissions, graded and shown by nbgrader as it is installed."""
     course.assign(LAB, squares(), stock=True)

@@ -141,7 +141,9 @@ def test_the_submissions_own_times_change_nothing(classroom: Classroom) -> None:
     assert "2026-07-06" in (classroom.root / "submitted" / "ann" / LAB / "timestamp.txt").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [RECEIPT, "timestamp.txt", f"{LAB}.ipynb"])
+@pytest.mark.parametrize(
+    "name", [RECEIPT, *(pytest.param(name, marks=pytest.mark.long) for name in ("timestamp.txt", f"{LAB}.ipynb"))]
+)
 def test_a_folder_with_a_name_of_ours_stops_nobodys_grading(classroom: Classroom, name: str) -> None:
     due(classroom, MONDAY_TEN - timedelta(hours=30))
     hand_in(classroom, "ann")

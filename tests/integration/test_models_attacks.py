@@ -169,7 +169,8 @@ def wav(seconds: float, *, hz: int = 16000, said: int | None = None) -> bytes:
 
 @pytest.mark.parametrize(
     "options",
-    [("-t", "36000", "-c:a", "flac", "-f", "flac"), ("-t", "3600", "-c:a", "libopus", "-b:a", "6k", "-f", "ogg"),
+    [pytest.param(("-t", "36000", "-c:a", "flac", "-f", "flac"), marks=pytest.mark.long),
+     pytest.param(("-t", "3600", "-c:a", "libopus", "-b:a", "6k", "-f", "ogg"), marks=pytest.mark.long),
      ("-t", "2000", "-c:a", "pcm_u8", "-f", "wav")],
     ids=["flac 10 h", "opus 1 h", "wav"],
 )  # fmt: skip

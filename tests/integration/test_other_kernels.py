@@ -50,6 +50,7 @@ def printed(course: GradingCourse, who: str) -> str:
     return json.dumps([cell.get("outputs", []) for cell in page["cells"]])
 
 
+@pytest.mark.long
 def test_answers_get_the_points_that_stock_nbgrader_gives(course: GradingCourse) -> None:
     course.assign(LAB, doubles(), stock=True)
     assert "echo" not in course.released(LAB).cells[0].source
@@ -108,16 +109,19 @@ def test_a_test_that_is_interrupted_has_no_proof(course: GradingCourse, monkeypa
     assert "did not run to its end" in printed(course, "ann")
 
 
+LIMITS = [
+    ("time_limit", {"cell_seconds": 1, "wall_seconds": 3}, "trap '' INT\nwhile :; do :; done"),
+    ("memory_limit", {"memory_mb": 400}, 'x=$(head -c 500M /dev/zero | tr "\\0" x)'),
+    ("cpu_limit", {"cpu_seconds": 2}, "while :; do :; done"),
+    ("process_limit", {"processes": 20}, "for n in {1..40}; do sleep 20 & done; wait"),
+    ("output_limit", {}, "cat /dev/zero > /proc/$PPID/fd/1"),
+    ("killed", {}, "kill -9 $PPID"),
+]
+
+
 @pytest.mark.parametrize(
     ("cause", "limits", "source"),
-    [
-        ("time_limit", {"cell_seconds": 1, "wall_seconds": 3}, "trap '' INT\nwhile :; do :; done"),
-        ("cpu_limit", {"cpu_seconds": 2}, "while :; do :; done"),
-        ("memory_limit", {"memory_mb": 400}, 'x=$(head -c 500M /dev/zero | tr "\\0" x)'),
-        ("process_limit", {"processes": 20}, "for n in {1..40}; do sleep 20 & done; wait"),
-        ("output_limit", {}, "cat /dev/zero > /proc/$PPID/fd/1"),
-        ("killed", {}, "kill -9 $PPID"),
-    ],
+    [*LIMITS[:2], *(pytest.param(*limit, marks=pytest.mark.long) for limit in LIMITS[2:])],
 )
 def test_a_limit_ends_what_breaks_it_and_grades_the_rest(
     course: GradingCourse, monkeypatch: pytest.MonkeyPatch, cause: str, limits: dict[str, Any], source: str
