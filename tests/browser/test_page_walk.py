@@ -146,7 +146,7 @@ class Walker:
     page: Page
     lang: str
     own: str
-    views: tuple[View, ...]
+    views: tuple[View, ...] = VIEWS
     name: str = ""
     wrong: list[str] = field(default_factory=list)
 
