@@ -6,7 +6,7 @@ The rule: whoever opens a report may see everybody in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from fastapi import APIRouter
@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.attendance.units import unit_periods
 from grader.records.estimates import allowances_of
 from grader.records.models import CourseRun, Institution, Person, StaffRole
 from grader.records.rollup import count_now
@@ -34,12 +35,15 @@ from hub_config.portal.report_files import answer
 from hub_config.portal.site import SignedIn, Visit, as_instructor, as_learner, as_office
 from labs.texts import Text, UserError
 
+#: A unit statement of the whole course run. As a page it is several times as long as one of a unit period.
+ALL_UNITS = "all"
+
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a report is asked for with: a month, a day, a unit, a learner, and as known on which day."""
+    """What a report is asked for with: a month, a day, a unit period (by its first day, or all), a learner, and as known when."""
 
     month: str = ""
     day: str = ""
@@ -67,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
         lambda room, asked: attendance_sheet(room, _month(room, asked)), ("month",)),
     "units": Kind(
         N_("Unit statement"), N_("Days, events and what is credited in each unit period"),
-        lambda room, asked: unit_statement(room, _day(asked.unit)), paid=True),
+        lambda room, asked: unit_statement(room, _unit(room, asked)), ("unit",), paid=True),
     "completion": Kind(
         N_("Completion list"), N_("Everybody's decision, and when it was frozen"), lambda room, _: completion_list(room)),
     "log": Kind(
@@ -184,7 +188,10 @@ def _report(
     choices = {
         "month": [f"{month:%Y-%m}" for month in months_of(room)],
         "learner": [(learner.login, learner.name) for learner in room.learners],
+        "unit": _units(visit, room),
     }
+    if "unit" in kind.asks and not asked.unit:
+        asked = replace(asked, unit=_unit_of_today(room))
     asks = ("on",) if own else (*kind.asks, "on")
     back = visit.url(*base) if own else visit.url(*base, "reports")
     return answer(visit, kind.make(room, asked), file, back=back, asks=asks, asked=asked, choices=choices)
@@ -207,6 +214,36 @@ def _day(typed: str) -> date | None:
         raise UserError(
             f"날짜는 2026-07-06처럼 적으세요: {typed[:20]!r}", f"write a date as 2026-07-06, not {typed[:20]!r}"
         ) from None
+
+
+def _units(visit: Visit, room: Class) -> list[tuple[str, str]]:
+    """A run's unit periods to choose from, by their first days, and all of them together."""
+    periods = unit_periods(room.starts_on, room.ends_on)
+    named = [
+        (f"{starts}", f"{number}: {visit.date(starts)} – {visit.date(ends)}")
+        for number, (starts, ends) in enumerate(periods, 1)
+    ]
+    return [*named, (ALL_UNITS, visit.t(N_("All of them")))]
+
+
+def _unit_of_today(room: Class) -> str:
+    """The unit period that runs, else the nearest, by its first day."""
+    first, *later = [starts for starts, _ in unit_periods(room.starts_on, room.ends_on)]
+    return f"{max([first, *(starts for starts in later if starts <= room.today)])}"
+
+
+def _unit(room: Class, asked: Asked) -> date | None:
+    """The unit period asked for by its first day; None for all."""
+    if asked.unit == ALL_UNITS:
+        return None
+    unit, known = _day(asked.unit), [starts for starts, _ in unit_periods(room.starts_on, room.ends_on)]
+    if unit not in known:
+        right = ", ".join([*map(str, known), ALL_UNITS])
+        raise UserError(
+            f"unit: {asked.unit[:20]!r}에 시작하는 단위기간이 없습니다. 다음 중에서 고르세요: {right}",
+            f"unit: no unit period begins on {asked.unit[:20]!r}; it is one of {right}",
+        )
+    return unit
 
 
 def _month(room: Class, asked: Asked) -> date:

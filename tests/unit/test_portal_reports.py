@@ -10,6 +10,7 @@ import pytest
 from openpyxl import load_workbook
 from test_portal_world import COURSE, FIRST, NOW, OTHER, PEOPLE, PREFIX, SCRIPT, World, gateway, seeded_records, world  # noqa: F401
 
+from grader.attendance.units import unit_periods
 from grader.records import exemptions, rollup
 from grader.records.db import writing
 from grader.records.models import Region, RunSummary
@@ -101,6 +102,26 @@ def test_what_is_paid_and_why_not_is_for_the_office_alone(world: World) -> None:
         assert "실업급여" not in teacher.text
         assert "예상액" not in teacher.text
         assert file or SCRIPT not in office.text
+
+
+def test_a_unit_statement_is_of_the_unit_period_that_runs_unless_another_is_asked_for(world: World) -> None:  # noqa: F811
+    with writing(world.engine) as session:
+        run = find_course(session, COURSE)
+        run.ends_on = FIRST + timedelta(days=100)
+        periods = [f"{starts}" for starts, _ in unit_periods(run.starts_on, run.ends_on)]
+    browser = world.browser("office")
+
+    def units(query: str) -> list[str]:
+        lines = browser.get(f"{OFFICE}/units?file=csv{query}").text.splitlines()
+        return [line.split(",")[3] for line in lines if ",mina," in line]
+
+    world.now = NOW + timedelta(days=40)
+    page = browser.get(f"{OFFICE}/units").text
+    assert f'<option value="{periods[1]}" selected>' in page
+    assert units("") == ["2", "2"]
+    assert units(f"&unit={periods[0]}") == ["1", "1"]
+    assert units("&unit=all") == [f"{number}" for number in range(1, len(periods) + 1)] * 2
+    assert browser.get(f"{OFFICE}/units?unit=2026-01-01").status_code == 400
 
 
 @pytest.mark.parametrize(
