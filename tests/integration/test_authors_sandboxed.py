@@ -184,6 +184,7 @@ def test_a_check_that_loops_is_ended_and_the_author_told(folder: Path) -> None:
     assert "limit" in found.found.en
 
 
+@pytest.mark.alone  # it looks whether any process of the kind is left on the machine
 def test_a_check_that_forks_takes_the_machine_down_for_nobody(folder: Path) -> None:
     manifest = folder / "lab.yaml"
     limits = "limits: {wall_seconds: 3, processes: 100000}\ncriteria:"
