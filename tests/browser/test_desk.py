@@ -195,7 +195,7 @@ def test_a_page_named_as_a_clip_runs_nowhere(served: Served, monkeypatch: pytest
         assert page.title() == "owned"
 
 
-@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_desk_fits_its_window_and_its_console_is_quiet(served: Served, lang: str, width: int) -> None:
     page, said = served.page("teacher", "", lang, width), []

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, FloatRect, Page, expect
 from running import Installation
 from test_whole_way import PASSWORD, Person, enter  # noqa: F401
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 COURSE, LEARNER, NAME = "ai-work-ko", "doyun", "이도윤"
 PAGES = (f"learn/{COURSE}/door", f"learn/{COURSE}/attendance", f"learn/{COURSE}")
 STAFF_PAGES = tuple(

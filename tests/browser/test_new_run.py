@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 from running import Installation
 from walking import Person, visitors
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 #: What the portal says, and what the office writes, by language.
 WORDS = {
     "ko": {"new": "과정 개설", "make": "과정 개설", "look": "만들어질 내용 확인", "planned": "이렇게 만들어집니다", "made": "과정을 개설했습니다.", "out": "배포함",
@@ -90,9 +90,7 @@ def bring_people(office: Person, run: str) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("lang", "run"), [("ko", "autumn-ko"), pytest.param("en", "autumn-en", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("lang", "run"), [("ko", "autumn-ko"), ("en", "autumn-en")])
 def test_a_run_made_on_a_page_works(enter: Callable[[str, str], Person], lang: str, run: str) -> None:
     office, words = enter("jiwon", lang), WORDS[lang]
     make_the_run(office, run)

@@ -171,6 +171,7 @@ def _lab(folder: Path) -> LabFolder:
     return lab
 
 
+@pytest.mark.long
 def test_a_check_that_loops_is_ended_and_the_author_told(folder: Path) -> None:
     manifest = folder / "lab.yaml"
     limits = "limits: {wall_seconds: 2, cpu_seconds: 2}\ncriteria:"
@@ -239,6 +240,7 @@ def test_a_builder_that_means_harm_reaches_nothing_outside(do: str, folder: Path
     assert not any(path.is_symlink() for path in made.rglob("*"))
 
 
+@pytest.mark.long
 def test_a_builder_that_never_ends_or_fills_the_disk_is_ended(folder: Path, tmp_path: Path) -> None:
     pack, manifest = folder.parents[1], folder / "lab.yaml"
     (pack / "evil.py").write_text(
