@@ -198,7 +198,7 @@ class Walker:
 @pytest.mark.parametrize(
     ("lang", "views"),
     [
-        ("ko", FEW),
+        pytest.param("ko", FEW, id="ko"),
         *(pytest.param(lang, VIEWS, marks=pytest.mark.long, id=f"{lang}-every-view") for lang in ("ko", "en")),
     ],
 )
