@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from quick_template import Template, descriptors, running_template
-from test_server_isolation import House
+from server_house import House
 
 from grader.sandbox import Sandbox
 from hub_config.quick import landlock

@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import pytest
 import pytest_asyncio
 from jupyterhub.utils import random_port
 from quick_template import Template, descriptors, running_template
-from test_server_isolation import RUNS, House, processes, seconds
+from server_house import RUNS, House, processes, seconds
 from tornado.httpclient import HTTPRequest
+from tornado.web import HTTPError
 from tornado.websocket import websocket_connect
 
 from hub_config.quick import spawner as module
@@ -84,6 +86,14 @@ async def test_the_hub_learns_the_exit_code(house: House, code: str, expected: i
 
 async def test_a_server_that_fails_says_why_in_its_log(house: House) -> None:
     assert "ZeroDivisionError" in await house.says("ann", "1 / 0")
+
+
+async def test_a_server_that_ends_before_it_answers_is_told_at_once(house: House) -> None:
+    """JupyterHub by itself would ask it until its time is over."""
+    spawner = house.spawner("ann", "import sys; sys.exit(7)")
+    spawner.comes_up = partial(module.QuickSpawner.comes_up, spawner)
+    with pytest.raises(HTTPError, match="exit code 7"):
+        await asyncio.wait_for(spawner.start(), 20)
 
 
 async def test_the_end_of_a_server_writes_nothing_of_its_own_in_its_log(house: House) -> None:
