@@ -220,8 +220,7 @@ def _units(visit: Visit, room: Class) -> list[tuple[str, str]]:
     """A run's unit periods to choose from, by their first days, and all of them together."""
     periods = unit_periods(room.starts_on, room.ends_on)
     named = [
-        (f"{starts}", f"{number}: {visit.date(starts)} – {visit.date(ends)}")
-        for number, (starts, ends) in enumerate(periods, 1)
+        (f"{starts}", f"{number}: {starts:%m-%d} ~ {ends:%m-%d}") for number, (starts, ends) in enumerate(periods, 1)
     ]
     return [*named, (ALL_UNITS, visit.t(N_("All of them")))]
 
