@@ -99,6 +99,7 @@ def test_a_copy_with_light_edits_is_found_and_honest_works_are_not(lab_id: str, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_clip_compressed_again_is_found_and_another_cut_of_the_same_footage_is_not(tmp_path: Path) -> None:
     made = Submissions(tmp_path)
     folders = {"good": made.folder("good", "ko"), "raw": made.folder("raw_ai", "ko")}

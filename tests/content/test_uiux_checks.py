@@ -329,6 +329,7 @@ def test_a_link_out_of_the_submission_is_not_followed(good: Path, tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_largest_page_is_bounded(tmp_path: Path) -> None:
     element = {"section": "hero", "role": "body", "text": "가" * 400, "x": 0, "y": 0, "width": 800, "height": 1000,
                "color": "#000000", "background": "#FFFFFF", "size": 96}  # fmt: skip

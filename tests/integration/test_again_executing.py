@@ -84,6 +84,7 @@ async def test_a_labs_notebook_runs_again_from_what_the_gateway_recorded(
     assert "다시 실행(점수와 무관): 기록에 없는 AI 호출 1번은 거절했습니다." in log
 
 
+@pytest.mark.long
 async def test_without_a_gateway_it_runs_and_says_so(course: GradingCourse, tmp_path: Path) -> None:
     prepare(course, "book-proposal")
     async with world(tmp_path, **GATEWAY) as w:
@@ -99,6 +100,7 @@ async def test_without_a_gateway_it_runs_and_says_so(course: GradingCourse, tmp_
         assert (rerun.recorded, rerun.stopped_at, rerun.refused) == (recorded, 5, 1)
 
 
+@pytest.mark.long
 def test_another_result_than_the_notebooks_is_named(course: GradingCourse, tmp_path: Path) -> None:
     """What was handed in was changed by hand after the notebook had made it."""
     lab, folder = find_lab("book-proposal"), tmp_path / "home"

@@ -38,7 +38,13 @@ def api(tmp_path: Path) -> Iterator[Any]:
     engine.dispose()
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["allowed", "forbidden"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param(GenerationMode.POSITIVE, id="allowed"),
+        pytest.param(GenerationMode.NEGATIVE, id="forbidden", marks=pytest.mark.long),
+    ],
+)
 def test_no_answer_outside_the_schema(api: Any, mode: GenerationMode) -> None:
     tried = 0
     for found in api.get_all_operations():

@@ -68,7 +68,8 @@ def write_check(folder: Path, body: str, head: str = "") -> None:
     )
 
 
-@pytest.mark.parametrize("lang", ["ko", pytest.param("en", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("lang", ["ko", "en"])
 def test_the_tutorial_can_be_followed(lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "tutorial" / f"write-a-lab.{lang}.md").read_text("utf-8")
     make_it, look, again = (shlex.split(block)[1:] for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL))
@@ -258,6 +259,7 @@ def test_a_builder_that_never_ends_or_fills_the_disk_is_ended(folder: Path, tmp_
     assert "File too large" in (tmp_path / "big" / "good.problem").read_text()
 
 
+@pytest.mark.long
 def test_json_lines_say_each_step_and_each_finding(folder: Path) -> None:
     code, said = practicum("lab", "check", str(folder), "--json", "--draft", "--lang", "ko")
     lines = [json.loads(line) for line in said.splitlines()]
@@ -267,6 +269,7 @@ def test_json_lines_say_each_step_and_each_finding(folder: Path) -> None:
     assert (code, lines[-1]) == (0, {"finished": True, "failed": 0})
 
 
+@pytest.mark.long
 def test_no_name_of_the_machine_is_inherited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "PRACTICUM_RECORDS_TOKEN", SECRET)
     write_check(

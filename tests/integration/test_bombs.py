@@ -80,6 +80,7 @@ def test_a_decompression_bomb_costs_only_the_criteria_that_read_it(course: Gradi
             assert "wireframe.png" in found.findings[0].model_dump_json()
 
 
+@pytest.mark.long
 def test_a_huge_sparse_file_in_a_submitted_folder_is_refused_by_its_name(course: GradingCourse) -> None:
     course.assign("sums", notebook(
         solution_cell("add", "def add(a, b):\n    ### BEGIN SOLUTION\n    return a + b\n    ### END SOLUTION"),

@@ -14,6 +14,7 @@ import pytest
 from grading_course import GradingCourse, graded_cell, grading_course, notebook, solution_cell
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sqlalchemy import Engine
+from turns import few
 
 LAB = "sums"
 CANARY = "canary-5c1e"
@@ -117,18 +118,7 @@ NOBODY_HOLDS = {"always equal"}
 
 
 #: One of each kind; stock's half takes ten seconds for each.
-FEW = {
-    "a builtin replaced",
-    "code of a tester replaced",
-    "run_cell replaced",
-    "syntax tree transformer",
-    "always equal",
-}
-
-
-@pytest.mark.parametrize(
-    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in sorted(CHEATS)]
-)
+@pytest.mark.parametrize("name", few(sorted(CHEATS), {"code of a tester replaced", "run_cell replaced"}))
 def test_a_cheat_gains_nothing_here_and_full_marks_in_stock(course: GradingCourse, name: str) -> None:
     course.assign(LAB, sums(TESTS.get(name, "assert add(2, 3) == 5")), stock=True)
     attacked(course, WRONG + CHEATS[name])
@@ -189,7 +179,7 @@ print(seen())
 }
 
 
-@pytest.mark.parametrize("name", sorted(SPIES))
+@pytest.mark.parametrize("name", few(sorted(SPIES), set(SPIES) - {"disk"}))
 def test_hidden_tests_cannot_be_read_before_they_run(course: GradingCourse, name: str) -> None:
     course.assign(LAB, sums(), stock=name == "disk")
     attacked(course, WRONG + SPIES[name])

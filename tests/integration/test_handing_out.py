@@ -16,6 +16,7 @@ from grading_course import GradingCourse, graded_cell, grading_course, marked, n
 from nbformat.v4 import new_markdown_cell, new_output
 from small_course import COURSE
 from sqlalchemy import Engine
+from turns import few
 
 from grader.client import Refusal
 from grader.engine.grade import release_feedback
@@ -99,6 +100,7 @@ def test_what_is_handed_out_holds_no_solution_and_no_hidden_test(
         assert journal.verify(session) is None
 
 
+@pytest.mark.long
 def test_a_changed_version_is_handed_out_again_and_the_same_one_is_not(course: GradingCourse) -> None:
     written(course)
     for test in ("assert f(2) == 4", "assert f(2) == 4", "assert f(5) == 25"):
@@ -124,6 +126,7 @@ def test_from_handing_out_to_feedback(course: GradingCourse) -> None:
     assert CANARY not in everything
 
 
+@pytest.mark.long
 def test_an_error_of_nbgrader_is_one_line(course: GradingCourse) -> None:
     written(course, page=notebook(graded_cell("t", "### BEGIN HIDDEN TESTS\nassert 1")))
     with pytest.raises(NotHandedOut, match="No end hidden tests statement found") as caught:
@@ -132,7 +135,7 @@ def test_an_error_of_nbgrader_is_one_line(course: GradingCourse) -> None:
     assert released(course) == {}
 
 
-@pytest.mark.parametrize("where", ["a copy in another cell", "another cell's comment", "a file"])
+@pytest.mark.parametrize("where", few(("a copy in another cell", "another cell's comment", "a file"), {"a file"}))
 def test_what_is_left_of_a_hidden_test_is_not_handed_out(course: GradingCourse, where: str) -> None:
     hidden = graded_cell("t", f"### BEGIN HIDDEN TESTS\nassert 3 == 3, '{CANARY}'\n### END HIDDEN TESTS")
     more = {
@@ -208,6 +211,7 @@ def test_formgraders_release_says_where_to_hand_out_and_works_afterwards(course:
     assert CANARY not in "".join(released(course).values())
 
 
+@pytest.mark.long
 def test_the_command_hands_out_and_says_in_one_line_what_is_in_the_way(
     course: GradingCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from turns import ONE_DATABASE
 
 from grader.records import journal
 from grader.records.db import open_database, reading
@@ -57,6 +58,7 @@ class Client(threading.Thread):
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("database", ONE_DATABASE, indirect=True)
 def test_kills_lose_nothing_and_double_nothing(database: str) -> None:
     open_database(database).dispose()
     clients = [Client(database, f"writer{number}") for number in range(WRITERS)]

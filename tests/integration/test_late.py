@@ -18,6 +18,7 @@ from nbgrader.api import Gradebook
 from small_course import COURSE, MONDAY_TEN
 from sqlalchemy.orm import Session
 from test_grading import AUTOMATIC, LAB, Classroom, classroom, hand_in
+from turns import few
 
 from grader.engine.grade import release_feedback
 from grader.gradebook import RECEIPT
@@ -126,6 +127,7 @@ def test_an_extension_after_grading_gives_the_points_back_everywhere(classroom: 
     assert (lab.step, lab.points, feedback(classroom, lab)["late_percent"]) == ("graded", AUTOMATIC + REVIEWED, 0)
 
 
+@pytest.mark.long
 def test_the_submissions_own_times_change_nothing(classroom: Classroom) -> None:
     due(classroom, MONDAY_TEN - timedelta(hours=30))
     hand_in(classroom, "ann")
@@ -141,9 +143,7 @@ def test_the_submissions_own_times_change_nothing(classroom: Classroom) -> None:
     assert "2026-07-06" in (classroom.root / "submitted" / "ann" / LAB / "timestamp.txt").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    "name", [RECEIPT, *(pytest.param(name, marks=pytest.mark.long) for name in ("timestamp.txt", f"{LAB}.ipynb"))]
-)
+@pytest.mark.parametrize("name", few((RECEIPT, "timestamp.txt", f"{LAB}.ipynb"), ()))
 def test_a_folder_with_a_name_of_ours_stops_nobodys_grading(classroom: Classroom, name: str) -> None:
     due(classroom, MONDAY_TEN - timedelta(hours=30))
     hand_in(classroom, "ann")

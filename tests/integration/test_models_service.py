@@ -389,6 +389,7 @@ def test_what_looks_like_an_option_is_spoken(service: Service) -> None:
         assert service.post("/v1/audio/speech", json=body).content.startswith(b"RIFF")
 
 
+@pytest.mark.long
 def test_what_was_spoken_is_heard_in_every_form(service: Service, spoken: bytes, client: OpenAI) -> None:
     heard = client.audio.transcriptions.create(model=HEARING, file=("a.wav", spoken), language="en")
     assert "morning" in heard.text

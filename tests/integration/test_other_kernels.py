@@ -89,6 +89,7 @@ def test_each_notebook_runs_with_the_kernel_of_the_instructors_source(course: Gr
     assert scores(course, "ann") == {"visible": 10, "hidden": 10, "python": 10}
 
 
+@pytest.mark.long
 def test_an_endless_loop_is_interrupted_and_later_cells_run(
     course: GradingCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_an_endless_loop_is_interrupted_and_later_cells_run(
     assert scores(course, "ann") == {"visible": 10, "hidden": 10}
 
 
+@pytest.mark.long
 def test_a_test_that_is_interrupted_has_no_proof(course: GradingCourse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kinds, "Limits", lambda: Limits(cell_seconds=1))
     course.assign(LAB, doubles())
@@ -212,6 +214,7 @@ def _command_lines() -> Iterator[str]:
             yield path.read_text("utf-8", "replace")
 
 
+@pytest.mark.long
 def test_what_a_cell_shows_is_kept_up_to_its_limit(course: GradingCourse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kinds, "Limits", lambda: Limits(output_kb=10))
     course.assign(LAB, doubles())
@@ -221,6 +224,7 @@ def test_what_a_cell_shows_is_kept_up_to_its_limit(course: GradingCourse, monkey
     assert 5_000 < len(printed(course, "ann")) < 20_000
 
 
+@pytest.mark.long
 def test_a_file_of_a_submission_takes_no_part_in_the_start_of_the_kernel(course: GradingCourse) -> None:
     """`python -m bash_kernel` looks into its folder first."""
     course.assign(LAB, doubles())

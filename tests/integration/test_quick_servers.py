@@ -230,6 +230,7 @@ async def test_a_template_begins_anew_when_a_module_changed(tmp_path: Path) -> N
         assert await house.says("kim", ask) == "new\n"
 
 
+@pytest.mark.long
 async def test_a_template_that_waits_and_looks_shares_its_memory_with_every_server(
     template: Template, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
+from turns import ONE_DATABASE
 
 from grader.records import chain, head_check, heads, journal
 from grader.records.chain import Finding
@@ -263,6 +264,7 @@ def looked(watch: Watch, session: Session) -> Standing:
 # --- what the portal does by itself ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database", ONE_DATABASE, indirect=True)
 def test_the_keeper_exports_each_day_and_walks_the_whole_once_a_day(
     engine: Engine, exported: Heads, caplog: pytest.LogCaptureFixture
 ) -> None:

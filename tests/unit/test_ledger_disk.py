@@ -156,6 +156,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.long
 def test_killed_thirty_times_it_keeps_every_acknowledged_call(tmp_path: Path) -> None:
     path = tmp_path / "gateway" / "ledger.sqlite"
     path.parent.mkdir(mode=0o700)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 from small_course import COURSE, DAYS, MONDAY_TEN
 from sqlalchemy import Engine, event
+from turns import ONE_DATABASE
 
 from grader.records.db import reading, writing
 from grader.records.models import CourseRun
@@ -89,6 +90,7 @@ class Ring:
         self.itself = self
 
 
+@pytest.mark.parametrize("database", ONE_DATABASE, indirect=True)
 def test_the_collector_walks_nothing_of_what_was_folded_and_what_was_replaced_goes(engine: Engine) -> None:
     """Else all pages stand still for seconds, again and again, at the size of a programme."""
     moments = [MONDAY_TEN]
