@@ -6,12 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Assignment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
-from sqlalchemy import create_engine, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy.pool import NullPool
 
 from grader.course_files import file_inside
 from grader.deadlines import taken_off
@@ -22,17 +24,24 @@ from labs.texts import UserError
 RECEIPT = "practicum-receipt.json"
 #: Formgrader and a running grading write to the same file.
 BUSY_SECONDS = 15
+MOST_ENGINES = 128
 
 
 class NotGraded(UserError):
     """A submission that the gradebook does not have yet."""
 
 
+@lru_cache(MOST_ENGINES)
+def _engine(file: Path) -> Engine:
+    """A gradebook's engine, which remembers its statements as SQL; no connection stays open."""
+    return create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS}, poolclass=NullPool)
+
+
 class _Book(Gradebook):  # type: ignore[misc]
     """The gradebook as it is: nbgrader's own constructor would make tables and a course where there are none."""
 
     def __init__(self, file: Path) -> None:
-        self.engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+        self.engine = _engine(file)
         self.db = scoped_session(sessionmaker(bind=self.engine))
         self.course_id, self.authenticator = "", None
 

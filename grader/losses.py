@@ -80,7 +80,7 @@ def losses_of(lab: str, states: Sequence[LabState], asked: Mapping[str, datetime
 
 
 def _stage(state: LabState, asked: bool) -> Stage:
-    work = state.as_work()
+    work = state.work
     if not state.submissions:
         return "asked" if asked else "nothing"
     if not work.final:

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from grader.attendance.data import DayVerdict, Leaving, Mark, TrainingDay
 from grader.attendance.day import NOTHING, Judge, in_force
@@ -38,7 +39,8 @@ class CourseAttendance:
         """The requirement is met; a course without training days has none that could be."""
         return self.days > 0 and self.credited >= self.needed
 
-    @property
+    # A state is kept between requests, and several parts of a page ask: what walks through all days is found once.
+    @cached_property
     def absences_left(self) -> int:
         """How many more days may be missed with the requirement still in reach; below zero: out of reach."""
         return sum(unit.best for unit in self.units) - self.needed
@@ -47,12 +49,12 @@ class CourseAttendance:
     def reachable(self) -> bool:
         return self.absences_left >= 0
 
-    @property
+    @cached_property
     def out_of_reach_since(self) -> date | None:
         """The first date as of which the requirement could not be met any more; None while it can."""
         return None if self.reachable else out_of_reach_since(self.units, self.needed, self.rules, self.leaving)
 
-    @property
+    @cached_property
     def warnings(self) -> tuple[DismissalWarning, ...]:
         """Dismissal warnings of units and of the course (rule 9)."""
         return dismissal_warnings(self.units, self.rules)

@@ -145,8 +145,8 @@ def day_marks(session: Session, run: CourseRun, day: date) -> dict[str, Mark]:
     """What is recorded of a day, by learner; who has nothing is not there."""
     midnight, of_run = datetime.combine(day, time(0), zone(run)), select(Event).where(Event.course_id == run.id)
     # The door writes on the day itself; an excuse may be recorded ahead of its day. Each is found by the index.
-    written = session.scalars(of_run.where(Event.kind.in_((*DOOR, OFFICIAL)), Event.at >= midnight))
-    corrected = session.scalars(of_run.where(Event.kind == CORRECTED))
+    written = journal.in_order(session, of_run.where(Event.kind.in_((*DOOR, OFFICIAL)), Event.at >= midnight))
+    corrected = journal.in_order(session, of_run.where(Event.kind == CORRECTED))
     found: dict[str, list[Event]] = defaultdict(list)
     for event in sorted((*written, *corrected), key=attrgetter("seq")):
         if event.payload["day"] == day.isoformat():

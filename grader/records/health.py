@@ -98,9 +98,7 @@ def forecasts_of(state: CourseState, now: datetime) -> dict[str, Forecast]:
 
 
 def _forecast(learner: LearnerState, over: bool, now: datetime) -> Forecast:
-    tasks = [
-        Task(lab.as_work(), lab.due_at is not None and lab.due_at < now) for lab in learner.labs if lab.lab.required
-    ]
+    tasks = [Task(lab.work, lab.due_at is not None and lab.due_at < now) for lab in learner.labs if lab.lab.required]
     told = forecast(learner.attendance, tasks, course_over=over)
     if learner.frozen is None:
         return told

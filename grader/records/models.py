@@ -97,8 +97,9 @@ class CourseRun(Base):
     )
     hours: Mapped[int] = mapped_column(default=0, doc="training hours as approved; 0: those of the timetable")
     approved: Mapped[Course | None] = relationship()
-    programme: Mapped[Programme] = relationship()
-    institution: Mapped[Institution] = relationship()
+    #: Every page needs the rules and the time zone.
+    programme: Mapped[Programme] = relationship(lazy="joined", innerjoin=True)
+    institution: Mapped[Institution] = relationship(lazy="joined", innerjoin=True)
     days: Mapped[list[TrainingDayRow]] = relationship(order_by="TrainingDayRow.day", cascade="all, delete-orphan")
     closed: Mapped[list[ClosedDay]] = relationship(order_by="ClosedDay.day", cascade="all, delete-orphan")
     labs: Mapped[list[CourseLab]] = relationship(order_by="CourseLab.position")

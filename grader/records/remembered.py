@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import BindParameter, Engine, Text, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from grader.attendance import TrainingDay
@@ -33,10 +33,27 @@ MOST_STATES = 128
 MOMENTS = 8
 #: Events that make a difference to the learner alone whom they are about.
 OWN = ("attendance.", "submission.", "grade.", "feedback.")
+#: Every page asks these: built once, and the days as the text that they are, since they are only held against each other.
+_COURSE: BindParameter[str] = bindparam("course")
 _LABS = (
-    CourseLab.lab_id, CourseLab.position, CourseLab.required, CourseLab.title_ko, CourseLab.title_en, CourseLab.minutes,
-    CourseLab.pass_percent,
+    select(
+        CourseLab.lab_id, CourseLab.position, CourseLab.required, CourseLab.title_ko, CourseLab.title_en, CourseLab.minutes,
+        CourseLab.pass_percent,
+    ).where(CourseLab.course_id == _COURSE).order_by(CourseLab.position)
 )  # fmt: skip
+_DAYS = (
+    select(cast(TrainingDayRow.day, Text), cast(TrainingDayRow.starts, Text), cast(TrainingDayRow.ends, Text))
+    .where(TrainingDayRow.course_id == _COURSE).order_by(TrainingDayRow.day)
+)  # fmt: skip
+_ENROLLED = (
+    select(Enrolment.login, Person.name).join(Person, Person.login == Enrolment.login)
+    .where(Enrolment.course_id == _COURSE).order_by(Enrolment.login)
+)  # fmt: skip
+_NEWEST = select(func.max(Event.seq)).where(Event.course_id == _COURSE)
+_NEWEST_OF_KIND = _NEWEST.where(Event.kind == bindparam("kind"))
+_PLACE, _PLACE_OF_KIND = (
+    select(Event.seq, Event.hash).where(Event.seq == seqs.scalar_subquery()) for seqs in (_NEWEST, _NEWEST_OF_KIND)
+)
 
 
 @dataclass(frozen=True)
@@ -119,11 +136,8 @@ def memory_of(session: Session) -> Memory | None:
 
 def basis_of(session: Session, run: CourseRun) -> Basis:
     """What the state of a course run rests on now; a handful of small queries, each by an index."""
-    labs = session.execute(select(*_LABS).where(CourseLab.course_id == run.id).order_by(CourseLab.position))
-    days = session.execute(
-        select(TrainingDayRow.day, TrainingDayRow.starts, TrainingDayRow.ends)
-        .where(TrainingDayRow.course_id == run.id).order_by(TrainingDayRow.day)
-    )  # fmt: skip
+    course = {"course": run.id}
+    labs, days = session.execute(_LABS, course), session.execute(_DAYS, course)
     facts = (run.starts_on, run.ends_on, run.hours, run.place_class, run.institution.time_zone, run.programme.rules)
     rows = (facts, tuple(map(tuple, labs)), tuple(map(tuple, days)), enrolled(session, run.id))
     return Basis(newest(session, "", RULES_SET), rows)
@@ -131,17 +145,13 @@ def basis_of(session: Session, run: CourseRun) -> Basis:
 
 def enrolled(session: Session, course: str) -> tuple[tuple[str, str], ...]:
     """The logins and names of a course run's learners, in one query."""
-    query = select(Enrolment.login, Person.name).join(Person, Person.login == Enrolment.login)
-    found = session.execute(query.where(Enrolment.course_id == course).order_by(Enrolment.login))
-    return tuple((login, name) for login, name in found)
+    return tuple((login, name) for login, name in session.execute(_ENROLLED, {"course": course}))
 
 
 def newest(session: Session, course: str, kind: str | None = None) -> Place | None:
     """The place of a course's newest event."""
-    seqs = select(func.max(Event.seq)).where(Event.course_id == course)
-    if kind is not None:
-        seqs = seqs.where(Event.kind == kind)
-    row = session.execute(select(Event.seq, Event.hash).where(Event.seq == seqs.scalar_subquery())).first()
+    asked = (_PLACE, {"course": course}) if kind is None else (_PLACE_OF_KIND, {"course": course, "kind": kind})
+    row = session.execute(*asked).first()
     return Place(*row) if row else None
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy.orm import Session
 
@@ -81,23 +82,24 @@ class LabState:
         """How late the submission is that counts."""
         return self.late[self.latest.id] if self.latest else Lateness()
 
-    @property
+    # A state is kept between requests, and tables ask for the same of every lab of every learner.
+    @cached_property
     def full_points(self) -> float | None:
         """The grade's points before anything is taken off for being late."""
         payload = self.grade.payload if self.grade else None
         return round(payload["points"] + payload.get("late_points", 0), 2) if payload else None
 
-    @property
+    @cached_property
     def late_points(self) -> float:
         """What being late takes off, by the deadline in force: an extension counts at once, not at the next grading."""
         return taken_off(self.full_points or 0, self.lateness.percent)
 
-    @property
+    @cached_property
     def points(self) -> float | None:
         """The points that count."""
         return None if self.full_points is None else round(self.full_points - self.late_points, 2)
 
-    @property
+    @cached_property
     def step(self) -> str:
         """Where the lab stands: locked, open, submitted, review (automatic part graded) or graded."""
         if self.release is None:
@@ -108,9 +110,11 @@ class LabState:
             return "submitted"
         return "graded" if self.grade.payload["final"] else "review"
 
-    def as_work(self) -> LabWork:
+    @cached_property
+    def work(self) -> LabWork:
+        """What the decision makes of it."""
         if self.better is not None:
-            return self.better.as_work()
+            return self.better.work
         grade, latest = self.grade, self.latest
         exemption = self.exemption
         events = (latest and latest.id, *self.moved, grade and grade.id, exemption and exemption.id)
@@ -166,6 +170,12 @@ class CourseState:
     deadlines: Deadlines
     rules: Rules
     days: tuple[TrainingDay, ...]
+    #: The handing out of each lab that is handed out.
+    releases: Mapping[str, Event]
+
+    def of(self, login: str) -> LearnerState | None:
+        """One learner; None where they are not enrolled."""
+        return next((learner for learner in self.learners if learner.login == login), None)
 
 
 def _said(words: str) -> Text:
@@ -209,7 +219,7 @@ def _fold(session: Session, run: CourseRun, basis: Basis, place: Place | None, a
     facts = _facts(session, run, others, as_of)
     by_learner = _by_learner((*others, *attendance), as_of)
     learners = tuple(_learner(facts, login, name, by_learner[login]) for login, name in enrolled(session, run.id))
-    state = CourseState(run, learners, facts.deadlines, facts.rules, facts.days)
+    state = CourseState(run, learners, facts.deadlines, facts.rules, facts.days, facts.releases)
     everything = (*others, *attendance, *versions(session, run.programme_id))
     known_from = max((event.at for event in everything), default=as_of)
     turns_at = turning_point(as_of, zone(run), facts.days, attendance)
@@ -260,7 +270,7 @@ def _by_learner(events: Iterable[Event], as_of: datetime) -> defaultdict[str, li
 
 def learner_state(session: Session, course: str, login: str, as_of: datetime) -> LearnerState | None:
     """One learner in a course run, or None where they are not enrolled."""
-    return next((learner for learner in course_state(session, course, as_of).learners if learner.login == login), None)
+    return course_state(session, course, as_of).of(login)
 
 
 @dataclass(frozen=True)
@@ -288,7 +298,7 @@ def _learner(facts: Facts, login: str, name: str, events: list[Event]) -> Learne
         if lab := event.payload.get("lab"):
             by_lab[lab].append(event)
     labs = tuple(_lab(facts, row, login, by_lab[row.lab_id]) for row in run.labs)
-    required = [state.as_work() for state in labs if state.lab.required]
+    required = [state.work for state in labs if state.lab.required]
     over = facts.as_of.astimezone(tz).date() > run.ends_on
     decision = decide(attendance, required, course_over=over)
     return LearnerState(login, name, attendance, labs, decision, facts.ends.get(login), facts.frozen.get(login))

@@ -36,7 +36,7 @@ def completion_list(room: Class) -> Report:
 def passed_of(learner: LearnerState) -> tuple[int, int]:
     """How many required labs are passed or exempted, and how many there are."""
     required = [lab for lab in learner.labs if lab.lab.required]
-    return sum(lab.exemption is not None or lab.as_work().passed for lab in required), len(required)
+    return sum(lab.exemption is not None or lab.work.passed for lab in required), len(required)
 
 
 def _row(room: Class, number: int, learner: LearnerState) -> tuple[Cell, ...]:

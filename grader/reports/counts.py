@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal, Self
+from itertools import chain
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -53,11 +54,8 @@ class Counts(BaseModel):
     credited: int = 0
     scores: tuple[Scores, ...] = ()
 
-    def plus(self, other: Self) -> Self:
-        """Two together."""
-        names = [name for name in type(self).model_fields if name != "phase"]
-        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
-        return self.model_copy(update={**sums, "phase": self.phase if self.phase == other.phase else None})
+
+NUMBERS = tuple(name for name in Counts.model_fields if name not in ("phase", "scores"))
 
 
 def count(state: CourseState, as_of: datetime, checks: Sequence[CheckPair] = ()) -> Counts:
@@ -87,11 +85,11 @@ def _phase(state: CourseState, as_of: datetime) -> Phase:
 
 
 def together(counts: Iterable[Counts]) -> Counts:
-    """Several together."""
-    found = Counts()
-    for each in counts:
-        found = found.plus(each)
-    return found
+    """Several together, of whatever phase."""
+    found = tuple(counts)
+    sums: dict[str, Any] = {name: sum(getattr(each, name) for each in found) for name in NUMBERS}
+    # What is added up was checked when it was read: a page adds up thousands of people's scores a few dozen times.
+    return Counts.model_construct(scores=tuple(chain.from_iterable(each.scores for each in found)), **sums)
 
 
 def _stands(learner: LearnerState, *, over: bool) -> Part:

@@ -44,8 +44,10 @@ class Slice:
 
     def holds(self, member: Member) -> bool:
         """Whether a course run is in it, whatever its phase."""
-        return all(
-            getattr(self, name) in (None, getattr(member, name)) for name in ("region", "institution", "occupation")
+        return (
+            self.region in (None, member.region)
+            and self.institution in (None, member.institution)
+            and self.occupation in (None, member.occupation)
         )
 
 
@@ -82,9 +84,15 @@ class Cube:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
+        self._known: dict[Slice, Figures] = {}
 
     def figures(self, asked: Slice) -> Figures:
-        """What may be told of a slice."""
+        """What may be told of a slice; a page asks for the same ones in several tables and on its map."""
+        if asked not in self._known:
+            self._known[asked] = self._count(asked)
+        return self._known[asked]
+
+    def _count(self, asked: Slice) -> Figures:
         found = [member for member in self.members if asked.holds(member)]
         cells = {_cell(member) for member in found}
         found = [member for member in found if asked.phase in (None, member.counts.phase)]

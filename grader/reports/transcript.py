@@ -51,7 +51,7 @@ def _lab(room: Class, lab: LabState) -> tuple[Cell, ...]:
     points, most = lab.points, lab.grade.payload["max_points"] if lab.grade else None
     kind = Text(ko="필수", en="required") if lab.lab.required else Text(ko="선택", en="offered")
     state = EXEMPT if lab.exemption else STEP_TEXT[lab.step]
-    passed = Text(ko="통과", en="yes") if lab.as_work().passed else None
+    passed = Text(ko="통과", en="yes") if lab.work.passed else None
     return (
         lab.title,
         kind,

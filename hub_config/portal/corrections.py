@@ -59,7 +59,7 @@ def correct(visit: Posted, course: str, form: Annotated[CorrectionForm, Form()])
         return visit.go("class", course, "requests", query="?done=granted")
     if visit.who.is_instructor(course):
         return visit.go("class", course, query="?done=corrected")
-    return visit.go("class", course, "learners", form.learner, query="?done=corrected")
+    return visit.go("class", course, "learners", form.learner, query=f"?month={form.day[:7]}&done=corrected")
 
 
 @router.get("/class/{course}/requests")

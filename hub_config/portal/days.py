@@ -13,17 +13,17 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from grader.attendance import DayVerdict, Mark
+from grader.needs import Need
 from grader.records import corrections, journal
 from grader.records.attend import Refused, marks_of, zone
 from grader.records.corrections import Request, requests_of
 from grader.records.db import writing
 from grader.records.models import CourseRun
-from grader.records.programmes import rules_of
-from grader.records.state import LearnerState, course_state, find_course, learner_state
+from grader.records.state import LearnerState, course_state, find_course
 from grader.roles import Forbidden
 from hub_config.portal.change_form import ChangeForm
 from hub_config.portal.i18n import N_
-from hub_config.portal.needs import WORDS, AiToday, ai_today, needs_of_class
+from hub_config.portal.needs import WORDS, AiToday, ai_today, class_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.refusals import REFUSALS
 from hub_config.portal.site import Posted, SignedIn, Visit, as_learner, as_staff
@@ -67,12 +67,18 @@ class Month:
     first: date
     weeks: tuple[tuple[date | None, ...], ...]
 
+    @property
+    def name(self) -> str:
+        """As an address has it, such as 2026-07."""
+        return f"{self.first:%Y-%m}"
+
 
 @router.get("/learn/{course}/attendance")
-def my_days(visit: SignedIn, course: str, day: str = "", done: str = "") -> HTMLResponse:
-    """The learner's own attendance."""
+def my_days(visit: SignedIn, course: str, day: str = "", month: str = "", done: str = "") -> HTMLResponse:
+    """The learner's own attendance: the whole calendar, and a month day by day."""
     as_learner(visit, course)
-    return _days(visit, course, visit.who.name, own=True, form=ChangeForm(day=day), said=DONE.get(done, ""))
+    form = ChangeForm(day=day)
+    return _days(visit, course, visit.who.name, own=True, form=form, month=month, said=DONE.get(done, ""))
 
 
 @router.post("/learn/{course}/attendance/ask")
@@ -85,18 +91,18 @@ def ask(visit: Posted, course: str, form: Annotated[ChangeForm, Form()]) -> Resp
             corrections.ask(session, run, visit.who.name, form.on, form.change, reason=form.reason, now=visit.now)
     except Refused as refused:
         return _days(visit, course, visit.who.name, own=True, form=form, problem=REFUSALS[refused.reason])
-    return visit.go("learn", course, "attendance", query="?done=asked")
+    return visit.go("learn", course, "attendance", query=f"?month={form.day[:7]}&done=asked")
 
 
 @router.get("/class/{course}/learners/{login}")
-def days_of_learner(visit: SignedIn, course: str, login: str, done: str = "") -> HTMLResponse:
+def days_of_learner(visit: SignedIn, course: str, login: str, month: str = "", done: str = "") -> HTMLResponse:
     """A learner's attendance, for an instructor or the office; an instructor sees the labs and what help is needed too."""
     with visit.records() as session:
         visit.run = find_course(session, course)
         as_staff(visit, visit.run)
         _ = visit.zone
     ai = ai_today(visit, course) if visit.who.is_instructor(course) else None
-    return _days(visit, course, login, own=False, form=ChangeForm(), said=DONE.get(done, ""), ai=ai)
+    return _days(visit, course, login, own=False, form=ChangeForm(), month=month, said=DONE.get(done, ""), ai=ai)
 
 
 def _days(
@@ -106,6 +112,7 @@ def _days(
     *,
     own: bool,
     form: ChangeForm,
+    month: str = "",
     said: str = "",
     problem: str = "",
     ai: AiToday | None = None,
@@ -114,16 +121,22 @@ def _days(
         run = visit.run = find_course(session, course)
         if not own:
             as_staff(visit, run)
-        state = learner_state(session, course, login, visit.now)
+        everybody = course_state(session, course, visit.now)
+        state = everybody.of(login)
         if state is None:
             raise Forbidden("이 과정의 훈련생 명단에 없습니다.", "not on the roster of this course")
-        days, rules = _of(session, run, state), rules_of(session, run, visit.now)
+        days, rules = _of(session, run, state), everybody.rules
         taught = not own and visit.who.is_instructor(course)
-        needs = needs_of_class(visit, session, course_state(session, course, visit.now), ai)[login] if taught else ()
+        needs: tuple[Need, ...] = ()
+        if taught:
+            needs = needs_of_class(visit, session, everybody, class_today(visit, session, run), ai, login)[login]
+        today, months = visit.now.astimezone(visit.zone).date(), _months(days)
+        chosen = _chosen(months, month or form.day[:7], today)
         return visit.page(
-            "attendance.html", 422 if problem else 200, state=state, days=days, months=_months(days), own=own,
+            "attendance.html", 422 if problem else 200, state=state, days=days, months=months, chosen=chosen, own=own,
             signs=SIGNS, tones=TONES, rules=rules, until=rules.correction_until, form=form,
-            askable=[day for day in reversed(days) if day <= visit.now.astimezone(visit.zone).date()],
+            askable=[day for day in reversed(days) if day <= today],
+            here=visit.url("learn", course, "attendance") if own else visit.url("class", course, "learners", login),
             closed={row.day: row.reason for row in run.closed}, at="learner", taught=taught, needs=needs,
             needs_words=WORDS, **_told(visit, said, problem),
         )  # fmt: skip
@@ -142,6 +155,12 @@ def _of(session: Session, run: CourseRun, state: LearnerState) -> dict[date, Day
         )
         for verdict in state.attendance.verdicts
     }  # fmt: skip
+
+
+def _chosen(months: list[Month], asked: str, today: date) -> Month | None:
+    """The month that is asked for, else that of today, the last before it, or the first; None where there are no days."""
+    begun = [month for month in months if month.first <= today]
+    return next((month for month in months if month.name == asked), begun[-1] if begun else next(iter(months), None))
 
 
 def _months(days: Mapping[date, Day]) -> list[Month]:

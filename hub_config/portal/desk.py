@@ -72,8 +72,8 @@ def submission_page(
 
 def _neighbours(desk: Desk, receipt: Receipt, show: Show) -> tuple[Receipt | None, Receipt | None]:
     """The submissions before and after this one; an older attempt has the neighbours of its learner's newest."""
-    here = next((one.receipt.id for one in desk.queue if one.receipt.learner == receipt.learner), receipt.id)
-    order = [one.receipt for one in desk.shown(show == "waiting", here)]
+    here = next((one.id for one in desk.newest if one.learner == receipt.learner), receipt.id)
+    order = desk.order(show == "waiting", here)
     place = next((number for number, one in enumerate(order) if one.id == here), None)
     if place is None:
         return None, None

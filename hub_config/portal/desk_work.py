@@ -85,12 +85,17 @@ class Desk:
         return graded_submission(self.root, self.row.lab_id, learner)
 
     @cached_property
-    def queue(self) -> tuple[Entry, ...]:
+    def newest(self) -> tuple[Receipt, ...]:
         """Everybody's newest submission; without names in no order of the roster."""
         newest = {receipt.learner: receipt for receipt in self.receipts}
         order = (lambda r: code(r.id)) if self.blind else (lambda r: (self.people[r.learner], r.learner))
+        return tuple(sorted(newest.values(), key=order))
+
+    @cached_property
+    def queue(self) -> tuple[Entry, ...]:
+        """Everybody's newest submission and how it stands."""
         waits, grades = self._waiting(), self._grades()
-        return tuple(self._entry(r, waits, grades.get(r.id)) for r in sorted(newest.values(), key=order))
+        return tuple(self._entry(receipt, waits, grades.get(receipt.id)) for receipt in self.newest)
 
     def _entry(self, receipt: Receipt, waits: Counter[str], grade: Event | None) -> Entry:
         if receipt.learner not in waits or self.graded(receipt.learner) != receipt.id:
@@ -109,9 +114,15 @@ class Desk:
         found = journal.events(self.session, self.row.course_id, kind=work.GRADED)
         return {event.payload["submission"]: event for event in found if event.payload["lab"] == self.row.lab_id}
 
-    def shown(self, only_waiting: bool, besides: str = "") -> tuple[Entry, ...]:
-        """The queue as it is gone through; the submission that is looked at keeps its place in it."""
-        return tuple(e for e in self.queue if not only_waiting or e.state == "waiting" or e.receipt.id == besides)
+    def shown(self, only_waiting: bool) -> tuple[Entry, ...]:
+        """The queue as its page lists it."""
+        return tuple(entry for entry in self.queue if not only_waiting or entry.state == "waiting")
+
+    def order(self, only_waiting: bool, here: str) -> list[Receipt]:
+        """The order in which submissions are gone through; the one that is looked at keeps its place in it."""
+        if not only_waiting:
+            return list(self.newest)
+        return [entry.receipt for entry in self.queue if entry.state == "waiting" or entry.receipt.id == here]
 
 
 def open_desk(visit: Visit, session: Session, course: str, lab: str) -> Desk:

@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
-from sqlalchemy.orm import Session
 
 from grader.handed_out import spec_of
 from grader.losses import LabLosses, Stage, Step, losses_of
-from grader.records import work
 from grader.records.models import CourseLab
 from grader.records.state import CourseState, course_state, find_course
 from hub_config.portal.i18n import N_
@@ -54,27 +52,23 @@ def flow(visit: SignedIn, course: str) -> HTMLResponse:
     """Each lab that is handed out, in numbers."""
     as_instructor(visit, course)
     with visit.records() as session:
-        labs = [row.lab_id for row in find_course(session, course).labs if work.released(session, course, row.lab_id)]
-    asked = _asked(visit, course, labs)
-    with visit.records() as session:
         state = course_state(session, course, visit.now)
-        visit.run = state.run
-        shown = [
-            _lab(visit, session, state, row, (asked or {}).get(row.lab_id, {}))
-            for row in state.run.labs
-            if row.lab_id in labs
-        ]
+        rows = [row for row in state.run.labs if row.lab_id in state.releases]
+    asked = _asked(visit, course, [row.lab_id for row in rows])
+    shown = [_lab(visit, state, row, (asked or {}).get(row.lab_id, {})) for row in rows]
+    with visit.records() as session:
+        visit.run = find_course(session, course)
         return visit.page(
             "flow.html", labs=shown, stages=STAGES, steps=STEPS, unasked=asked is None, at="flow", span=lambda took: _span(visit, took),
             gone=sum(learner.left is not None for learner in state.learners),
         )  # fmt: skip
 
 
-def _lab(visit: Visit, session: Session, state: CourseState, row: CourseLab, asked: Mapping[str, datetime]) -> Lab:
+def _lab(visit: Visit, state: CourseState, row: CourseLab, asked: Mapping[str, datetime]) -> Lab:
     learners = [learner for learner in state.learners if learner.left is None]
     states = [next(lab for lab in learner.labs if lab.lab.lab_id == row.lab_id) for learner in learners]
     losses = losses_of(row.lab_id, states, asked, [learner.login for learner in learners])
-    spec = spec_of(visit.site.blobs, work.released(session, state.run.id, row.lab_id))
+    spec = spec_of(visit.site.blobs, state.releases[row.lab_id])
     return Lab(row, losses, {criterion.id: criterion.title for criterion in spec.criteria} if spec else {})
 
 

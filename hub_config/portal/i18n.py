@@ -59,7 +59,8 @@ class Words:
 
     def time(self, moment: datetime, zone: tzinfo) -> str:
         """A moment's local time, such as 09:05."""
-        return f"{moment.astimezone(zone):%H:%M}"
+        local = moment.astimezone(zone)
+        return f"{local.hour:02}:{local.minute:02}"
 
     def moment(self, moment: datetime, zone: tzinfo) -> str:
         """A day and its local time."""

@@ -10,10 +10,8 @@ from fastapi.responses import HTMLResponse
 
 from grader.attendance import Mark
 from grader.needs import Need, pressing
-from grader.records import attend
-from grader.records.door import today_of
 from grader.records.state import LearnerState, course_state, find_course
-from hub_config.portal.needs import WORDS, ai_today, needs_of_class
+from hub_config.portal.needs import WORDS, ai_today, class_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_instructor
 
@@ -58,15 +56,14 @@ def roster(
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
-        day = today_of(session, state.run, visit.now)
-        marks = attend.day_marks(session, state.run, day.date) if day else {}
-        needs = needs_of_class(visit, session, state, ai)
+        today = class_today(visit, session, state.run)
+        needs = needs_of_class(visit, session, state, today, ai)
         rows = [
-            Row(one, marks.get(one.login, Mark()), None if calls is None else calls[one.login], needs[one.login])
+            Row(one, today.marks.get(one.login, Mark()), None if calls is None else calls[one.login], needs[one.login])
             for one in state.learners
         ]
         return visit.page(
-            "class.html", rows=_in_order([row for row in rows if row.is_shown(show)], sort), day=day, dues=state.deadlines,
+            "class.html", rows=_in_order([row for row in rows if row.is_shown(show)], sort), day=today.day, dues=state.deadlines,
             counts={name: sum(row.is_shown(name) for row in rows) for name in ("all", "help", "absent")},
             show=show, sort=sort, words=WORDS, corrected=done == "corrected", at="roster", switch=switch,
             ai_there=gateway.is_there,

@@ -9,12 +9,12 @@ from datetime import datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
-from grader.attendance import Mark
+from grader.attendance import Mark, TrainingDay
 from grader.handed_out import spec_of
 from grader.needs import FAILED_IN_A_ROW, Failing, Kind, Need, Today, needs_of
-from grader.records import attend, self_checks, sightings, work
+from grader.records import attend, self_checks, sightings
 from grader.records.door import today_of
-from grader.records.models import SelfCheck
+from grader.records.models import CourseRun, SelfCheck
 from grader.records.signs import workers
 from grader.records.state import CourseState
 from hub_config.portal.i18n import N_
@@ -59,26 +59,41 @@ def ai_today(visit: Visit, course: str) -> AiToday | None:
     return AiToday(frozenset(line.name for line in used if line.calls), gone)
 
 
+@dataclass(frozen=True)
+class ClassToday:
+    """The training day that is today, where there is one, and what is recorded of it by learner."""
+
+    day: TrainingDay | None
+    marks: Mapping[str, Mark]
+
+
+def class_today(visit: Visit, session: Session, run: CourseRun) -> ClassToday:
+    """Read how a class's day stands."""
+    day = today_of(session, run, visit.now)
+    return ClassToday(day, attend.day_marks(session, run, day.date) if day else {})
+
+
 def needs_of_class(
-    visit: Visit, session: Session, state: CourseState, ai: AiToday | None
+    visit: Visit, session: Session, state: CourseState, today: ClassToday, ai: AiToday | None, only: str = ""
 ) -> dict[str, tuple[Need, ...]]:
-    """What each learner of the class needs, by login."""
+    """What each learner of the class needs, or one only, by login."""
     run, now = state.run, visit.now.astimezone(visit.zone)
-    day, midnight = today_of(session, run, visit.now), _midnight(visit)
-    marks = attend.day_marks(session, run, day.date) if day else {}
+    midnight = _midnight(visit)
     until = midnight + timedelta(days=1)
     worked = workers(session, run, midnight, until) | {
         seen.login for seen in sightings.seen_since(session, run.id, midnight, until) if seen.what == sightings.OPENED
     }
     told = self_checks.of_course(session, run.id)
     claims = {row.login for row in told if row.at >= midnight}
-    failing = _failing(visit, session, run.id, told)
+    failing = _failing(visit, state, told)
     found = {}
     for learner in state.learners:
         login = learner.login
+        if only not in ("", login):
+            continue
         at = ai.refused.get(login) if ai and ai.refused else None
         found[login] = needs_of(learner, Today(
-            now, day, timedelta(minutes=state.rules.grace_minutes), marks.get(login, Mark()),
+            now, today.day, timedelta(minutes=state.rules.grace_minutes), today.marks.get(login, Mark()),
             worked=None if ai is None else login in worked | ai.users,
             budget_refused_at=at.astimezone(visit.zone) if at else None,
             failing=tuple(failing[login]), says_it_checked=login in claims,
@@ -86,12 +101,12 @@ def needs_of_class(
     return found
 
 
-def _failing(visit: Visit, session: Session, course: str, told: list[SelfCheck]) -> dict[str, list[Failing]]:
+def _failing(visit: Visit, state: CourseState, told: list[SelfCheck]) -> dict[str, list[Failing]]:
     """What does not pass, with the criterion's title as it was handed out."""
     rows = [row for row in told if row.failed_in_a_row >= FAILED_IN_A_ROW]
     titles: dict[str, dict[str, Text]] = {}
     for lab in {row.lab_id for row in rows}:
-        spec = spec_of(visit.site.blobs, work.released(session, course, lab))
+        spec = spec_of(visit.site.blobs, state.releases.get(lab))
         titles[lab] = {criterion.id: criterion.title for criterion in spec.criteria} if spec else {}
     found: dict[str, list[Failing]] = defaultdict(list)
     for row in rows:

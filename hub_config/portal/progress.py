@@ -63,7 +63,7 @@ def sentence(visit: Visit, state: LearnerState) -> str:
 
 
 def _labs(visit: Visit, state: LearnerState) -> list[str]:
-    unmet = [lab for lab in state.labs if lab.lab.required and not lab.as_work().met]
+    unmet = [lab for lab in state.labs if lab.lab.required and not lab.work.met]
     waiting = sum(lab.step in WAITING for lab in unmet)
     said = []
     if to_do := len(unmet) - waiting:
@@ -85,7 +85,7 @@ def _absences(visit: Visit, state: LearnerState) -> list[str]:
 def bars(visit: Visit, state: LearnerState) -> list[Bar]:
     """Attendance and required labs, each done of needed."""
     attendance, required = state.attendance, [lab for lab in state.labs if lab.lab.required]
-    passed, needed = sum(lab.as_work().met for lab in required), attendance.needed
+    passed, needed = sum(lab.work.met for lab in required), attendance.needed
     found = [
         Bar(visit.t(N_("Training days credited")), min(attendance.credited, needed), needed,
             visit.t(N_("%(done)s of %(needed)s days"), done=attendance.credited, needed=needed)),

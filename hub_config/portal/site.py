@@ -18,6 +18,7 @@ from babel import dates
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.runtime import Context
 from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session as DatabaseSession
@@ -130,6 +131,15 @@ class Site:
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
+class _Context(Context):
+    """Calls what a template calls as it is: none of our functions asks for the context, and Jinja looks at each call whether it does."""
+
+    def call(self, called: Callable[..., Any], /, *args: Any, **values: Any) -> Any:
+        values.pop("_block_vars", None)
+        values.pop("_loop_vars", None)
+        return called(*args, **values)
+
+
 @cache
 def _environment(words: Words) -> Environment:
     environment = Environment(
@@ -142,6 +152,7 @@ def _environment(words: Words) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    environment.context_class = _Context
     environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
     gettext, ngettext = _shown_words(words)
     environment.globals.update(gettext=gettext, ngettext=ngettext, _=gettext)
@@ -154,6 +165,8 @@ def _environment(words: Words) -> Environment:
     environment.filters["points"] = lambda value: f"{value:g}"
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.filters["visible"] = visible
+    # A macro that a large table calls with the same few values.
+    environment.filters["once"] = cache
     return environment
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from test_portal_world import COURSE, FIRST, PEOPLE, PREFIX, SCRIPT, World, seed
 
 from grader.records import attend, corrections, decisions, frozen, journal
 from grader.records.db import reading, writing
+from grader.records.models import TrainingDayRow
 from grader.records.state import find_course, learner_state
 from grader.roles import Caller
 
@@ -25,7 +26,8 @@ def ask(world: World, login: str = "mina", **form: str) -> str:
     """Send a request; gives what the page says where it was refused, else nothing."""
     answer = world.post(world.browser(login), f"{LEARN}/attendance/ask", login, **{**ASKED, **form})
     if answer.status_code == 303:
-        assert answer.headers["location"] == f"{PREFIX}{LEARN}/attendance?done=asked"
+        month = form.get("day", YESTERDAY)[:7]
+        assert answer.headers["location"] == f"{PREFIX}{LEARN}/attendance?month={month}&done=asked"
         return ""
     return answer.text
 
@@ -263,6 +265,39 @@ def test_the_calendar_says_what_each_day_counts_as_and_how_many_absences_are_lef
     assert "입실 09:00" in staff
     assert "출결 정정 요청</h2>" not in staff
     assert f'href="{PREFIX}{CLASS}/learners/mina">김미나</a>' in world.browser("teacher").get(PREFIX + CLASS).text
+
+
+def test_days_are_told_by_the_month_and_the_calendar_and_requests_lead_to_theirs(world: World) -> None:
+    def days(page: str) -> list[str]:
+        return re.findall(r'<li id="d-(.{10})">', page)
+
+    here = f"{PREFIX}{LEARN}/attendance"
+    with writing(world.engine) as session:
+        session.add_all(
+            TrainingDayRow(course_id=COURSE, day=date(2026, month, 3), starts=time(9), ends=time(18))
+            for month in (6, 8)
+        )
+        find_course(session, COURSE).starts_on, find_course(session, COURSE).ends_on = (
+            date(2026, 6, 3),
+            date(2026, 8, 3),
+        )
+    page, browser = my_page(world), world.browser("mina")
+    assert days(page) == [f"2026-07-{day:02}" for day in (10, 9, 8, 7, 6)], "today's month"
+    assert 'href="#d-2026-07-07"' in page
+    assert f'href="{here}?month=2026-06#d-2026-06-03"' in page
+    assert f'href="{here}?month=2026-08#d-2026-08-03"' in page
+    assert days(browser.get(f"{here}?month=2026-06").text) == ["2026-06-03"]
+    assert days(browser.get(f"{here}?day=2026-06-03").text) == ["2026-06-03"], "the day that a correction is asked for"
+    for unknown in ("2025-07", "x", "%00"):
+        assert days(browser.get(f"{here}?month={unknown}").text) == days(page)
+    assert not ask(world, day="2026-06-03")
+    assert f'<a href="{here}?month=2026-06#d-2026-06-03">6월 3일 (수)</a>' in my_page(world), "among the requests"
+    staff = f"{PREFIX}{CLASS}/learners/mina"
+    shown = world.browser("teacher").get(f"{staff}?month=2026-06").text
+    assert days(shown) == ["2026-06-03"]
+    assert f'href="{staff}?month=2026-07#d-2026-07-06"' in shown
+    world.now = datetime(2026, 5, 1, tzinfo=UTC)
+    assert days(my_page(world)) == ["2026-06-03"], "before the course, its first month"
 
 
 def test_somebody_who_is_not_in_the_course_has_no_calendar(world: World) -> None:

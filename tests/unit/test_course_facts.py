@@ -136,7 +136,7 @@ def test_a_run_keeps_the_rules_of_its_first_day(room: Room) -> None:
 
 def test_the_last_attempt_counts_or_the_best_as_the_programme_says(room: Room) -> None:
     def work_of() -> tuple[float | None, bool]:
-        found = room.state().learners[0].labs[0].as_work()
+        found = room.state().learners[0].labs[0].work
         return found.score, found.passed
 
     for points in (50, 90, 70):

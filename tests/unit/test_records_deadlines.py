@@ -208,7 +208,7 @@ def test_a_penalty_lowers_the_points_that_decide(book: Book) -> None:
     book.grade(receipt, 65)
     lab = book.lab()
     assert (lab.full_points, lab.late_points, lab.points) == (65, 6.5, 58.5)
-    assert not lab.as_work().passed, "65 would have passed"
+    assert not lab.work.passed, "65 would have passed"
     assert book.lab().lateness.text.en == "1 day late, 10% taken off"
 
 
@@ -226,8 +226,8 @@ def test_an_extension_granted_after_grading_counts_at_once_and_is_what_the_decis
     book.now += HOUR
     event = book.extend(DUE + 2 * DAY)
     assert book.late(receipt) == (0, 0)
-    assert (book.lab().points, book.lab().as_work().passed) == (65, True)
-    assert book.lab().as_work().rests_on == (receipt.id, event.id, grade.id)
+    assert (book.lab().points, book.lab().work.passed) == (65, True)
+    assert book.lab().work.rests_on == (receipt.id, event.id, grade.id)
     assert book.lab(as_of=before).points == 58.5, "as it was known then"
     assert book.lab("bob").deadline.due_at == DUE
 
@@ -237,7 +237,7 @@ def test_what_changes_afterwards_makes_nothing_worse(book: Book) -> None:
     book.now += HOUR
     moved = book.set(MONDAY_TEN - 3 * DAY, REFUSE)
     assert book.late(receipt) == (0, 0)
-    assert moved.id in book.lab().as_work().rests_on
+    assert moved.id in book.lab().work.rests_on
     with pytest.raises(NotTaken):
         book.submit("bob")
 
@@ -249,7 +249,7 @@ def test_an_extension_that_is_taken_back_keeps_what_came_in_while_it_stood(book:
     book.now += HOUR
     book.withdraw()
     assert book.late(relied) == (0, 0)
-    assert given.id in book.lab().as_work().rests_on
+    assert given.id in book.lab().work.rests_on
     book.now += HOUR
     assert book.late(book.submit())[0] == 2
 

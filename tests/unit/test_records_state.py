@@ -225,9 +225,9 @@ def test_a_lab_goes_its_way_and_the_past_keeps_its_step(room: Class) -> None:
             work.record_grade(session, COURSE, report, actor="grader", now=moment)
     steps = [room.state(as_of=moment).labs[0].step for moment in moments[:5]]
     assert steps == ["locked", "open", "submitted", "review", "graded"]
-    assert room.state(as_of=moments[3]).labs[0].as_work().score == 50
+    assert room.state(as_of=moments[3]).labs[0].work.score == 50
     ann = room.state().labs[0]
-    assert (ann.as_work().score, ann.as_work().final, ann.due_at) == (80, True, AFTER)
+    assert (ann.work.score, ann.work.final, ann.due_at) == (80, True, AFTER)
     assert room.state("bob").labs[0].step == "open"  # another's work is not theirs
 
 
