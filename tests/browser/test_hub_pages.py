@@ -58,7 +58,7 @@ class HubWalker(Walker):
         self.page.set_viewport_size({"width": VIEWS[0].width, "height": 900})
 
 
-@pytest.fixture(params=["ko", "en"])
+@pytest.fixture(params=["ko", pytest.param("en", marks=pytest.mark.long)])
 def walker(request: pytest.FixtureRequest, practicum: Installation, browser: Browser) -> Iterator[HubWalker]:
     lang: str = request.param
     context = browser.new_context(
@@ -222,6 +222,50 @@ def test_a_server_that_died_is_told_in_both_languages(practicum: Installation, w
       document.addEventListener('securitypolicyviolation', e => done(e.violatedDirective));
       document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}));
     })""").startswith("script-src")  # fmt: skip
+
+
+@pytest.mark.parametrize("walker", ["ko"], indirect=True)
+def test_a_token_is_made_works_and_is_ended(practicum: Installation, walker: HubWalker) -> None:
+    page, login = walker.page, WHO[walker.lang]
+
+    def status(token: str, path: str = "/user") -> int:
+        headers = {"Authorization": f"token {token}"}
+        return httpx.get(f"{practicum.url}/hub/api{path}", headers=headers, timeout=30).status_code
+
+    def make(note: str, scopes: str) -> str:
+        page.fill("#note", note)
+        page.fill("#scopes", scopes)
+        page.select_option("#expires", "3600")
+        page.click("#make button")
+        page.locator("#made").wait_for()
+        return page.inner_text("#token")
+
+    sign_in(page, practicum.url, login)
+    page.goto(f"{practicum.url}/hub/token")
+    name = "<b>성적표</b> & 시험"
+    token = make(name, "read:users:name!user, read:users:groups!user")
+    assert status(token) == 200
+    assert status(token, f"/users/{login}/tokens") in (403, 404), "it permits what was asked for"
+    page.reload()
+    assert token not in page.content(), "it is shown once"
+    row = page.locator("tr", has=page.get_by_text(name, exact=True))
+    assert row.count() == 1
+    row.locator("summary").click()
+    assert "read:users:name" in row.inner_text()
+    failed, button = page.locator("#failed"), row.locator("[data-revoke]")
+    page.route("**/hub/api/**", lambda route: route.fulfill(status=500))
+    button.click()
+    failed.wait_for()
+    assert status(token) == 200
+    page.unroute("**/hub/api/**")
+    button.click()
+    row.wait_for(state="detached")
+    assert failed.is_hidden()
+    assert status(token) == 403
+    page.fill("#note", "x")
+    page.fill("#scopes", "no:such:scope")
+    page.click("#make button")
+    failed.wait_for()
 
 
 def test_the_headers_of_the_hub_are_those_of_the_portal(practicum: Installation, browser: Browser) -> None:

@@ -41,6 +41,14 @@ WORDS = {
            "check": "Check now", "announce": "Announce", "told": "Bring headphones tomorrow.",
            "comment": "Price and time follow one another without a jolt. Only the breath before the first sentence could be shorter."},
 }  # fmt: skip
+#: Whether every text cell in sight is drawn: JupyterLab draws them one after the other.
+DRAWN = """() => {
+  const seen = [...document.querySelectorAll('.jp-MarkdownCell')].filter(cell => {
+    const box = cell.getBoundingClientRect();
+    return box.height && box.top < innerHeight && box.bottom > 0;
+  });
+  return seen.length > 0 && seen.every(cell => cell.querySelector('.jp-MarkdownOutput')?.innerText.trim());
+}"""
 
 
 @pytest.fixture
@@ -102,7 +110,7 @@ def do_the_lab(learner: Person) -> Path:
     """Fill in the reference answers as a learner would type them, and run every cell with the AI behind the gateway."""
     work = learner.site.data / "homes" / learner.login / LAB
     until_idle(learner.page)
-    learner.page.wait_for_timeout(1000)
+    learner.page.wait_for_function(DRAWN, timeout=60_000)
     learner.shot("learner-lab")
     nbformat.write(build_notebook(find_lab(LAB), "ko" if learner.lang == "ko" else "en"), work / f"{LAB}.ipynb")
     learner.page.goto(f"{learner.site.url}/user/{learner.login}/lab/tree/{LAB}/{LAB}.ipynb")

@@ -7,6 +7,7 @@
   const on = (selector, act) => document.querySelectorAll(selector).forEach((e) => e.addEventListener("click", () => act(e)));
 
   async function call(method, path, body) {
+    at("failed").hidden = true;
     try {
       const headers = { "content-type": "application/json" };
       const answer = await fetch(`${api}${path}?_xsrf=${xsrf}`, { method, headers, body: body && JSON.stringify(body) });
@@ -55,15 +56,15 @@
     });
   }
 
-  on("[data-stop]", async (button) => {
+  // What failed can be pressed again.
+  async function end(button, path, then) {
     button.disabled = true;
-    if (await call("DELETE", button.dataset.stop)) location.reload();
-  });
+    if (await call("DELETE", path)) then();
+    else button.disabled = false;
+  }
 
-  on("[data-revoke]", async (button) => {
-    button.disabled = true;
-    if (await call("DELETE", button.dataset.revoke)) button.closest("tr").remove();
-  });
+  on("[data-stop]", (button) => end(button, button.dataset.stop, () => location.reload()));
+  on("[data-revoke]", (button) => end(button, button.dataset.revoke, () => button.closest("tr").remove()));
 
   at("make")?.addEventListener("submit", async (event) => {
     event.preventDefault();
