@@ -286,7 +286,11 @@ def test_days_are_told_by_the_month_and_the_calendar_and_requests_lead_to_theirs
     assert 'href="#d-2026-07-07"' in page
     assert f'href="{here}?month=2026-06#d-2026-06-03"' in page
     assert f'href="{here}?month=2026-08#d-2026-08-03"' in page
-    assert days(browser.get(f"{here}?month=2026-06").text) == ["2026-06-03"]
+    june = browser.get(f"{here}?month=2026-06").text
+    assert days(june) == ["2026-06-03"]
+    ways = r'rel="(?:prev|next)" href="([^"]+)"'
+    assert re.findall(ways, page) == [f"{here}?month=2026-06#days", f"{here}?month=2026-08#days"]
+    assert re.findall(ways, june) == [f"{here}?month=2026-07#days"]
     assert days(browser.get(f"{here}?day=2026-06-03").text) == ["2026-06-03"], "the day that a correction is asked for"
     for unknown in ("2025-07", "x", "%00"):
         assert days(browser.get(f"{here}?month={unknown}").text) == days(page)
