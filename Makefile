@@ -6,7 +6,7 @@ RUN := .venv/bin
 WORKERS ?= auto
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone and not long"
 
-.PHONY: up install test test-long test-jupyterhub lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills clean
+.PHONY: up install test test-long test-jupyterhub lint quick tour bench bench-gateway bench-grading bench-checkin bench-records bench-spawn bench-portal bench-kills bench-soak clean
 .DEFAULT_GOAL := up
 
 up: install
@@ -109,6 +109,11 @@ bench-portal: install .venv/.installed-test node_modules/.installed
 # The Hub and the template killed fifty times each under ten working servers; writes var/bench/kills.json.
 bench-kills: install .venv/.installed-test node_modules/.installed
 	@$(RUN)/python tests/bench/kills.py
+
+# A day of people's servers, start, work and put away, in MINUTES; writes var/bench/soak.json.
+MINUTES ?= 30
+bench-soak: install .venv/.installed-test node_modules/.installed
+	@$(RUN)/python tests/bench/soak.py $(MINUTES)
 
 clean:
 	rm -rf .venv .tools node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -5,6 +5,7 @@ The rule: a limit that cannot be set is left to the limits of single processes; 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 OURS = "practicum-servers"
 _PERIOD_US = 100_000
+_LONGEST_WAIT_SECONDS = 32
 #: Puts itself into groups, up to `--`, and becomes the command that follows.
 _ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
 
@@ -86,11 +88,22 @@ def _made(name: str, limits: Together) -> Iterator[str]:
                 yield str(group)
 
 
-def remove(name: str) -> None:
-    """Remove a server's groups, where nothing is in them any more."""
-    for folder, _file in places().values():
+def remove_soon(name: str, wait_seconds: float = 2) -> None:
+    """Remove a server's groups when what was just killed has left them, and try again for a minute where that takes longer."""
+
+    def remove() -> None:
+        if not _removed(name) and wait_seconds < _LONGEST_WAIT_SECONDS:
+            remove_soon(name, 2 * wait_seconds)
+
+    asyncio.get_running_loop().call_later(wait_seconds, remove)
+
+
+def _removed(name: str) -> bool:
+    folders = [folder / name for folder, _file in places().values()]
+    for folder in folders:
         with suppress(OSError):
-            (folder / name).rmdir()
+            folder.rmdir()
+    return not any(folder.exists() for folder in folders)
 
 
 def entering(groups: Sequence[str], argv: Sequence[str]) -> list[str]:

@@ -142,8 +142,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         group = self.group  # forgotten with its end
         ended = await super().poll()
         if ended is not None and group:
-            # What was just killed may be in it for a moment yet.
-            asyncio.get_running_loop().call_later(2, cgroup.remove, group)
+            cgroup.remove_soon(group)
         return ended  # type: ignore[no-any-return]
 
     async def stop(self, now: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Runs the product's services together: starts them in order, starts a dead one again, and leaves nothing running.
 
 Every process below this one comes back to it when its parent dies (a Linux child subreaper), so at the end even the
-servers that a killed Hub left behind are found and ended.
+servers that a killed Hub left behind are found and ended. Those that end before are taken note of, or each server of a day
+would leave a dead process.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import httpx
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STOP_SECONDS, MANY_DEATHS, DEATHS_WINDOW_SECONDS = 8.0, 5, 60.0
+LOOK_SECONDS = 5.0
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -60,7 +62,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stopping.set)
-        keepers: list[asyncio.Task[None]] = []
+        keepers = [asyncio.create_task(_take_note_of_ends())]
         try:
             for service in self.services:
                 await self._start(service)
@@ -150,15 +152,20 @@ def _raise_failure(keepers: Sequence[asyncio.Task[None]]) -> None:
             keeper.result()
 
 
-def descendants(pid: int) -> list[int]:
-    """Every living process below one, found through /proc."""
+def children(pid: int) -> list[int]:
+    """The processes that have this one as their parent, those that have ended too."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            children = [int(child) for child in task.read_text().split()]
-            found += [child for child in children if not is_zombie(child)]
-            for child in children:
-                found += descendants(child)
+            found += map(int, task.read_text().split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below one, found through /proc."""
+    found: list[int] = []
+    for child in children(pid):
+        found += [*([] if is_zombie(child) else [child]), *descendants(child)]
     return found
 
 
@@ -168,6 +175,21 @@ def is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+async def _take_note_of_ends() -> None:
+    """Take note of the end of what came back to this process, for nobody else does.
+
+    Who waits for a process that it has started knows of its end at once: what is there at two looks is nobody's.
+    """
+    before: set[int] = set()
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        ended = set(filter(is_zombie, children(os.getpid())))
+        for pid in ended & before:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        before = ended
 
 
 def _reap() -> None:

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import httpx
 from running import Installation, free_base_port, service, start, token_of
+from taken import pss_kb
 
 from hub_config.supervisor import descendants
 from labs.catalog import find_lab
@@ -31,12 +32,7 @@ LEARNERS = ("haneul", "doyun", "seoyeon")
 
 def pss_mb(pid: int) -> float:
     """Proportional memory of a process and all below it, in MB."""
-    total = 0
-    for process in [pid, *descendants(pid)]:
-        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return round(total / 1000, 1)
+    return round(sum(map(pss_kb, [pid, *descendants(pid)])) / 1000, 1)
 
 
 def server_start_seconds(site: Installation, token: str, login: str) -> float:

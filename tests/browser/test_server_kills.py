@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from running import Installation
 from server_kills import kills, ten_servers
-
-from hub_config.supervisor import descendants
+from taken import named
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 KILLS = 3
 
 
 def servers_of(site: Installation) -> int:
-    names = [Path(f"/proc/{pid}/comm").read_text() for pid in descendants(site.process.pid)]
-    return sum(name == "lab-server\n" for name in names)
+    return len(named(site.process.pid, "lab-server"))
 
 
 @pytest.mark.timeout(400)

@@ -12,16 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import server_house
-from quick_template import Template, running_template
 from server_house import RUNS, House, processes, seconds
 
 from grader.sandbox import SandboxMissing, lab_folders
-from hub_config import cgroup
 from hub_config import spawner as module
 from hub_config.spawner import birth
 from hub_config.supervisor import descendants
@@ -67,18 +64,6 @@ subprocess.Popen(["sleep", sys.argv[1]], start_new_session=True, stdin=null, std
 print("up", flush=True)
 time.sleep(300)
 """
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    with running_template(tmp_path_factory.mktemp("quick")) as template:
-        yield template
-
-
-@pytest.fixture(params=["bubblewrap", "quick"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
-    quick = request.param == "quick"
-    return House(tmp_path / "var", request.getfixturevalue("template").socket if quick else None)
 
 
 # --- what a server sees ----------------------------------------------------------------------------------------------
@@ -167,74 +152,6 @@ async def test_no_persons_own_server_shows_a_course(house: House, login: str) ->
     env = json.loads(await house.says(login, ENVIRONMENT))
     assert "PRACTICUM_COURSE_ROOT" not in env
     assert env["PRACTICUM_COURSES"].split()[0] == "course-a"
-
-
-# --- what a server may take ------------------------------------------------------------------------------------------
-
-
-async def test_a_fork_bomb_is_bounded(house: House) -> None:
-    """A group of all the server's processes, and for a fork whose user is not root its own limit."""
-    bomb = """
-import os, time
-count = 0
-try:
-    while count < 300:
-        if os.fork() == 0:
-            time.sleep(30)
-            os._exit(0)
-        count += 1
-except OSError:
-    pass
-print("up", count, flush=True)
-os.killpg(0, 9)
-"""
-    assert "pids" in cgroup.places() or os.getuid(), cgroup.why_not()
-    spawner = house.spawner("ann", bomb)
-    spawner.max_processes = 100
-    await house.up(spawner, "ann")
-    assert 50 < int(house.log("ann").read_text().split()[1]) < 100
-    folders = [folder / spawner.group for folder, _file in cgroup.places().values()]
-    assert any(folder.exists() for folder in folders)
-    await spawner.stop(now=True)
-    await spawner.poll()
-    deadline = time.monotonic() + 20
-    while any(folder.exists() for folder in folders):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
-
-
-async def test_memory_of_all_processes_together_is_bounded(house: House) -> None:
-    hog = """
-import os, signal, time
-told, tell = os.pipe()
-children = []
-for number in range(4):
-    children.append(os.fork())
-    if children[-1] == 0:
-        held = b"x" * 150_000_000
-        os.write(tell, b"x")
-        time.sleep(60)
-os.set_blocking(told, False)
-held = ended = 0
-while held + ended < 4:
-    try:
-        held += len(os.read(told, 4))
-    except BlockingIOError:
-        time.sleep(0.05)
-    ended += os.waitpid(-1, os.WNOHANG)[0] > 0
-print("ended", ended, flush=True)
-for child in children:
-    os.kill(child, signal.SIGKILL)
-"""
-    assert "ended 0" in await house.says("ann", hog)
-    house.log("ann").unlink()
-    assert "memory" in cgroup.places(), cgroup.why_not()
-    spawner = house.spawner("ann", hog)
-    spawner.mem_limit = "400M"
-    await spawner.start()
-    while await spawner.poll() is None:
-        await asyncio.sleep(0.1)
-    assert int(house.log("ann").read_text().split()[1]) > 0
 
 
 # --- start, poll, stop -----------------------------------------------------------------------------------------------

@@ -13,21 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from cells import first_cell
 from running import free_base_port
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
+from taken import pss_kb
 
 from hub_config.supervisor import descendants
-
-#: A video lab's imports.
-CELL = "import moviepy, numpy, PIL.Image, ipywidgets; from labs.session import open_lab; print('done')"
 
 
 class Hub:
@@ -85,28 +81,13 @@ class Hub:
 
     async def first_cell(self, user: str) -> float:
         """Start a kernel and run a lab's imports; the seconds until they are done."""
-        begun = time.monotonic()
-        kernel = (await self.client.post(f"/user/{user}/api/kernels", json={})).raise_for_status().json()["id"]
-        socket = await websocket_connect(
-            HTTPRequest(f"ws://127.0.0.1:{self.port}/user/{user}/api/kernels/{kernel}/channels", headers=self.headers)
-        )
-        message = {"header": {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex,
-                              "version": "5.3"}, "parent_header": {}, "metadata": {}, "channel": "shell",
-                   "content": {"code": CELL, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}}  # fmt: skip
-        await socket.write_message(json.dumps(message))
-        while True:
-            said = json.loads(await socket.read_message() or "{}")
-            if said.get("msg_type") == "error":
-                raise RuntimeError(said["content"]["traceback"])
-            if said.get("msg_type") == "stream" and "done" in said["content"]["text"]:
-                socket.close()
-                return time.monotonic() - begun
+        return await first_cell(self.client, user)
 
     def pss_mb(self) -> float:
         """What all servers take of memory, and the template; what processes share counts once."""
         servers = [pid for pid in descendants(self.process.pid) if "configurable-http-proxy" not in _cmdline(pid)]
         template = [self.template.pid] if self.template else []
-        return sum(map(_pss_kb, [*servers, *template])) / 1000
+        return sum(map(pss_kb, [*servers, *template])) / 1000
 
 
 @asynccontextmanager
@@ -143,11 +124,3 @@ def _cmdline(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     except OSError:
         return ""
-
-
-def _pss_kb(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)

@@ -42,7 +42,7 @@ SUPERVISE = """
 import asyncio, json, sys
 from pathlib import Path
 from hub_config import supervisor
-supervisor.STOP_SECONDS = 1.0
+supervisor.STOP_SECONDS, supervisor.LOOK_SECONDS = 1.0, 0.1
 job = json.loads(sys.argv[1])
 say = lambda line: print(line, flush=True)
 def ready():
@@ -158,6 +158,19 @@ def test_a_killed_service_starts_again(tmp_path: Path, web: Web) -> None:
         assert eventually(lambda: len(web.started) == 2)
         assert alive(web.started[1])
     assert eventually(lambda: sleeping(web.sleep) == [])
+
+
+def test_what_came_back_and_ended_is_taken_note_of(tmp_path: Path, web: Web) -> None:
+    """It would be a number of the machine that nobody gets any more, one for each server of a day."""
+    with supervising(tmp_path, web.service("web")) as supervised:
+        supervised.until("READY")
+        far = sleeping(web.sleep)[0]
+        assert int(Path(f"/proc/{far}/stat").read_text().rpartition(")")[2].split()[1]) == supervised.process.pid
+        os.kill(far, signal.SIGKILL)
+        assert eventually(lambda: not Path(f"/proc/{far}").exists())
+        # Whoever is waited for is left to who waits: the service's own end is told.
+        os.kill(web.started[0], signal.SIGKILL)
+        assert supervised.until("↻") == ["web: -9 ↻"]
 
 
 def test_who_does_not_listen_is_killed(tmp_path: Path, web: Web) -> None:
