@@ -77,8 +77,12 @@ class Sandbox:
             *(arg for path, inside in self.read_only for arg in ("--ro-bind", str(path), inside)),
             *(arg for path in self.hidden for arg in ("--tmpfs", str(path.resolve()))),
             *(arg for path, inside in self.writable for arg in ("--bind", str(path), inside)),
-            # What bubblewrap itself stands on is memory without a bound.
-            *("--remount-ro", "/dev", "--remount-ro", "/"),
+            # What covers a folder, and what bubblewrap itself stands on, is memory without a bound.
+            *(
+                arg
+                for path in (*(folder.resolve() for folder in self.hidden), "/dev", "/")
+                for arg in ("--remount-ro", str(path))
+            ),
             *("--chdir", self.cwd, "--", *argv),
         ]
 

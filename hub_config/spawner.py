@@ -22,6 +22,7 @@ from grader.sandbox import Sandbox, lab_folders, missing, why_missing
 from hub_config import cgroup
 from hub_config.person import Person
 from hub_config.quick import seccomp
+from hub_config.quick.join import Bounds
 from hub_config.supervisor import descendants, is_zombie
 
 JUPYTER_CONFIG = "/run/practicum/jupyter"
@@ -45,6 +46,7 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         config=True
     )
     max_processes = Int(500, help="How many processes and threads a server may have.").tag(config=True)
+    max_file_bytes = Int(10_000_000_000, help="The largest file that a server may write.").tag(config=True)
 
     @property
     def person(self) -> Person:
@@ -102,6 +104,8 @@ class SandboxSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 
     async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
         """Run the server's command in the sandbox."""
+        limits = Bounds(file_bytes=self.max_file_bytes).limits()
+        argv = ["prlimit", *(f"--{name}={value}" for name, value in limits), *argv]
         with seccomp.descriptors() as filters:
             command = cgroup.entering(self.groups(), sandbox.command(argv, seccomp=filters))
             self.holds(Popen(

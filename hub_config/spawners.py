@@ -47,7 +47,7 @@ def _on_this_machine(c: Any, settings: Settings) -> None:
     c.Spawner.cmd = [sys.executable, "-m", "hub_config.singleuser"]
     c.Spawner.environment["PRACTICUM_FONTS"] = str(assets.fonts())
     c.SandboxSpawner.max_processes = settings.server_processes
-    c.QuickSpawner.max_file_bytes = settings.server_file_mb * 1_000_000
+    c.SandboxSpawner.max_file_bytes = settings.server_file_mb * 1_000_000
     c.SandboxSpawner.homes = str(settings.data / "homes")
     c.SandboxSpawner.courses = str(settings.data / "courses")
     c.SandboxSpawner.jupyter_config = str(settings.data / "run" / "jupyter")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,20 @@ class Bounds:
         """From the JSON of an order."""
         return cls(**{**order, "writable": tuple(order["writable"]), "ports": tuple(order["ports"])})
 
+    def limits(self) -> Iterator[tuple[str, int]]:
+        """What each process may have, by the kernel's names; never more than this one may give."""
+        wanted = {"data": self.memory_bytes, "nproc": self.processes, "fsize": self.file_bytes,
+                  "nofile": MAX_OPEN_FILES, "core": 0, "msgqueue": 0}  # fmt: skip
+        for name, value in wanted.items():
+            if value is not None:
+                highest = resource.getrlimit(limit_of(name))[1]
+                yield name, value if highest == resource.RLIM_INFINITY else min(value, highest)
+
+
+def limit_of(name: str) -> int:
+    """The number of a limit."""
+    return int(getattr(resource, f"RLIMIT_{name.upper()}"))
+
 
 def why_not() -> str | None:
     """One sentence where this machine cannot hold a fork as tightly as bubblewrap holds a program; None where it can."""
@@ -58,7 +72,8 @@ def enter(process: int) -> None:
 def confine(bounds: Bounds, kept: Iterable[int]) -> None:
     """Close all files but the standard ones and those to keep, set the limits, and give up every right."""
     _close_all_but({0, 1, 2, *kept})
-    _limit(bounds)
+    for name, value in bounds.limits():
+        resource.setrlimit(limit_of(name), (value, value))
     kernel.drop_rights()
     landlock.restrict([Path("/")], map(Path, bounds.writable), bounds.ports)
     kernel.seccomp(seccomp.program(without_truncate=landlock.version() < landlock.WITH_TRUNCATE))
@@ -71,18 +86,3 @@ def _close_all_but(kept: set[int]) -> None:
             os.close(number)
         except OSError:
             continue  # the one that the list was read with
-
-
-def _limit(bounds: Bounds) -> None:
-    for kind, value in (
-        (resource.RLIMIT_DATA, bounds.memory_bytes),
-        (resource.RLIMIT_NPROC, bounds.processes),
-        (resource.RLIMIT_FSIZE, bounds.file_bytes),
-        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        if value is not None:
-            highest = resource.getrlimit(kind)[1]
-            value = value if highest == resource.RLIM_INFINITY else min(value, highest)
-            resource.setrlimit(kind, (value, value))

@@ -39,7 +39,6 @@ class QuickSpawner(SandboxSpawner):
     listeners = 3
     template = Unicode(help="The socket of the template.").tag(config=True)
     called_ports = List(Int(), help="The TCP ports that a server may call.").tag(config=True)
-    max_file_bytes = Int(10_000_000_000, help="The largest file that a server may write.").tag(config=True)
 
     async def launch(self, sandbox: Sandbox, argv: list[str], out: IO[bytes]) -> None:
         try:

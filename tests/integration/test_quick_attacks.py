@@ -13,11 +13,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from quick_template import Template, descriptors, running_template
+from quick_template import Template, descriptors
 from server_house import House
 
 from grader.sandbox import Sandbox
@@ -66,12 +65,6 @@ MOUNTS = """
 lines = open("/proc/self/mountinfo").read().splitlines()
 print("\\n".join(sorted(" ".join(line.split()[3:6]) for line in lines)))
 """
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    with running_template(tmp_path_factory.mktemp("quick")) as template:
-        yield template
 
 
 @pytest.fixture
@@ -222,19 +215,6 @@ async def test_who_kills_all_it_can_ends_its_own_house_only(house: House) -> Non
     assert await neighbour.poll() is None
     assert descendants(neighbour.pid) == before
     await neighbour.stop(now=True)
-
-
-async def test_no_file_grows_beyond_its_bound(house: House) -> None:
-    fill = "open('full', 'wb').write(b'x' * 2_000_000)"
-    assert "GOT IT" in await fresh(house, TRY, fill)
-    spawner = house.spawner("ann", TRY, fill)
-    spawner.max_file_bytes = 1_000_000
-    house.log("ann").unlink()
-    await spawner.start()
-    while await spawner.poll() is None:
-        await asyncio.sleep(0.05)
-    assert house.log("ann").read_text().startswith("OSError")
-    assert (house.data / "homes/ann/full").stat().st_size == 1_000_000
 
 
 async def test_the_template_holds_nothing_worth_having(template: Template) -> None:

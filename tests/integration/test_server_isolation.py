@@ -45,6 +45,45 @@ for name in ("environ", "cmdline"):
         except OSError:
             pass
 """
+#: Something that stands in its own memory and nowhere else, and where.
+SECRET = """
+import time
+secret = b"-".join([b"bobs", b"answer"] * 3)
+print("up", id(secret) + bytes.__basicsize__ - 1, len(secret), flush=True)
+time.sleep(300)
+"""
+WAYS = ("maps", "mem", "process_vm_readv")
+#: Reads that place of the processes that it is told of, by their numbers outside, and of each that it sees.
+MEMORY = """
+import ctypes, os, sys
+address, size = map(int, sys.argv[1:3])
+libc = ctypes.CDLL(None, use_errno=True)
+def maps(pid):
+    lines = open(f"/proc/{pid}/maps").read().splitlines()
+    spans = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines]
+    return pid in told and any(begin <= address < end for begin, end in spans)
+def mem(pid):
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        memory.seek(address)
+        return b"bobs-answer-" in memory.read(size)
+def process_vm_readv(pid):
+    here = ctypes.create_string_buffer(size)
+    ours = (ctypes.c_size_t * 2)(ctypes.addressof(here), size)
+    theirs = (ctypes.c_size_t * 2)(address, size)
+    number = {"x86_64": 310, "aarch64": 270}[os.uname().machine]
+    libc.syscall(number, int(pid), ours, ctypes.c_ulong(1), theirs, ctypes.c_ulong(1), ctypes.c_ulong(0))
+    return b"bobs-answer-" in here.raw
+told = sys.argv[3:]
+seen = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+for pid in told + (seen if len(seen) < 20 else []):
+    for way in (maps, mem, process_vm_readv):
+        try:
+            if way(pid):
+                print("GOT IT", way.__name__, pid)
+        except OSError:
+            pass
+print("read")
+"""
 ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 ENDS_WELL = """
 import pathlib, signal, sys, time
@@ -106,6 +145,27 @@ async def test_a_learner_does_not_see_a_neighbours_server(house: House) -> None:
     await house.up(neighbour, "bob")
     assert await house.says("ann", NEIGHBOURS, "token-", "of-bob") == ""
     await neighbour.stop(now=True)
+
+
+async def test_a_learner_reads_no_neighbours_memory(house: House) -> None:
+    """Nor, where that has the same place in every fork, one's own of before: what was forked holds nobody's secrets."""
+
+    async def reads(plain: bool) -> str:
+        for login in ("ann", "bob"):
+            house.log(login).unlink(missing_ok=True)
+        neighbour = house.spawner("bob", SECRET, plain=plain)
+        await house.up(neighbour, "bob")
+        word, address, size = house.log("bob").read_text().split()
+        found = await house.says(
+            "ann", MEMORY, address, size, *map(str, [neighbour.pid, *descendants(neighbour.pid)]), plain=plain
+        )
+        await neighbour.stop(now=True)
+        assert word == "up"
+        return found
+
+    bare = await reads(plain=True)
+    assert [bare.count(f"GOT IT {way} ") for way in WAYS] == [1, 1, 1], bare
+    assert await reads(plain=False) == "read\n"
 
 
 async def test_nothing_of_the_hubs_environment_comes_along(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

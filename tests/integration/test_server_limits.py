@@ -1,8 +1,12 @@
-"""What a learner's server may take: processes and memory. For servers that start in bubblewrap, and for those that are forked."""
+"""What a learner's server may take: processes, memory, and room on the disk.
+
+All of it for servers that start in bubblewrap, and for those that are forked into it; each attack is tried bare first.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import time
@@ -11,7 +15,30 @@ from typing import Any
 
 from server_house import RUNS, House
 
+from grader.sandbox import SCRATCH_BYTES
 from hub_config import cgroup
+
+WRITE = """
+import pathlib
+try:
+    pathlib.Path("full").write_bytes(b"x" * 2_000_000)
+except OSError as error:
+    print("refused", error.errno)
+print(pathlib.Path("full").stat().st_size)
+"""
+#: Takes so much room at once in a new file of each folder, by default wherever something is mounted.
+TAKE = """
+import contextlib, os, sys
+mounted = (line.split()[4] for line in open("/proc/self/mountinfo"))
+for folder in sys.argv[2:] or mounted:
+    path = os.path.join(folder, f"practicum-takes-room-{os.getpid()}")
+    with contextlib.suppress(OSError), open(path, "xb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, int(sys.argv[1]))
+            print("GOT IT", folder)
+        finally:
+            os.unlink(path)
+"""
 
 
 def groups(spawner: Any) -> list[Path]:
@@ -107,3 +134,23 @@ for child in children:
     while await spawner.poll() is None:
         await asyncio.sleep(0.1)
     assert int(house.log("ann").read_text().split()[1]) > 0
+
+
+async def test_no_file_grows_beyond_its_bound(house: House) -> None:
+    assert await house.says("ann", WRITE, plain=True) == "2000000\n"
+    house.log("ann").unlink()
+    spawner = house.spawner("ann", WRITE)
+    spawner.max_file_bytes = 1_000_000
+    await spawner.start()
+    while await spawner.poll() is None:
+        await asyncio.sleep(0.05)
+    assert house.log("ann").read_text() == f"refused {errno.EFBIG}\n1000000\n"
+    assert (house.data / "homes/ann/full").stat().st_size == 1_000_000
+
+
+async def test_folders_in_memory_take_no_more_than_they_may(house: House, tmp_path: Path) -> None:
+    """Of all that is mounted only the home takes more: that is the disk's, and needs a quota of its file system."""
+    room = str(SCRATCH_BYTES + 1_000_000)
+    assert await house.says("ann", TAKE, room, tmp_path, plain=True) == f"GOT IT {tmp_path}\n"
+    house.log("ann").unlink()
+    assert await house.says("ann", TAKE, room) == "GOT IT /home/ann\n"

@@ -34,8 +34,7 @@ def test_the_settings_are_handed_over(tmp_path: Path, name: str, kind: type, mon
     assert spawner.homes == str(tmp_path / "homes")
     assert spawner.course_languages() == {"course-a": "en"}
     assert spawner.cmd[1:] == ["-m", "hub_config.singleuser"]
-    assert (spawner.mem_limit, spawner.max_processes) == (500_000_000, 60)
+    assert (spawner.mem_limit, spawner.max_processes, spawner.max_file_bytes) == (500_000_000, 60, 200_000_000)
     if name == "quick":
-        assert spawner.max_file_bytes == 200_000_000
         assert spawner.template == str(tmp_path / "run" / "quick" / "template.sock")
         assert spawner.called_ports == [9081, 9010, 9020, 443]
