@@ -30,6 +30,9 @@ from hub_config.settings_shown import shown
 
 #: A course run of thirty learners and 120 days is folded from about 7 000 events, some tens of thousands of objects.
 COLLECT_AFTER = (100_000, 20, 50)
+#: The proxy keeps its connections and sends on them again. One that is closed just then is an error to somebody, so they stay
+#: open for an hour, as the Hub keeps its own.
+IDLE_CONNECTION_SECONDS = 3600
 
 
 def portal_settings(settings: Settings) -> PortalSettings:
@@ -99,16 +102,20 @@ def collect_seldom() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
+def config_of(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """How an application is served behind the proxy."""
+    return uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, timeout_keep_alive=IDLE_CONNECTION_SECONDS
+    )
+
+
 def main() -> None:
     """Serve until a signal."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     settings = load_settings()
     app = build(settings)
     collect_seldom()
-    config = uvicorn.Config(
-        app, host=settings.inner_host, port=settings.portal_port, log_level="warning", access_log=False
-    )
-    Server(config, app.state.portal.listeners).run()
+    Server(config_of(app, settings.inner_host, settings.portal_port), app.state.portal.listeners).run()
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from test_portal_world import COURSE, PREFIX, World, seeded_records, world
 
 from hub_config.portal import live
-from hub_config.portal.__main__ import Server
+from hub_config.portal.__main__ import Server, config_of
 from hub_config.portal.listeners import MOST, MOST_EACH, Listeners
 
 LAB = f"class/{COURSE}/labs/rough-cut"
@@ -157,7 +156,7 @@ def served(world: World) -> Iterator[tuple[str, Server]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Server(uvicorn.Config(world.app, host="127.0.0.1", port=port, log_level="error"), world.site.listeners)
+    server = Server(config_of(world.app, "127.0.0.1", port), world.site.listeners)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -175,6 +174,18 @@ def until(condition: object, seconds: float = 10) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_connection_of_the_proxy_stays_open_while_nothing_is_sent(world: World) -> None:
+    """uvicorn's own five seconds met the proxy's next request: read ECONNRESET, and a 503 for somebody."""
+    with served(world) as (url, _), httpx.Client(base_url=url, limits=httpx.Limits(keepalive_expiry=60)) as proxy:
+        ports = []
+        for pause in (0, 6):
+            time.sleep(pause)
+            answer = proxy.get(f"{PREFIX}static/portal.css")
+            assert answer.status_code == 200
+            ports.append(answer.extensions["network_stream"].get_extra_info("client_addr")[1])
+    assert ports[0] == ports[1], "the same connection"
 
 
 def test_clients_that_left_or_never_read_cost_nothing_and_stopping_waits_for_nobody(
