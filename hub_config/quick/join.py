@@ -69,6 +69,17 @@ def enter(process: int) -> None:
     kernel.setns(process, NAMESPACES)
 
 
+def process_space() -> str:
+    """The process namespace that this process is in."""
+    return str(Path("/proc/self/ns/pid").readlink())
+
+
+def must_have_left(outside: str) -> None:
+    """Go on in another process namespace only: the nursery ends by killing every process that it can see."""
+    if process_space() == outside:
+        raise RuntimeError("the sandbox has no process namespace of its own")
+
+
 def confine(bounds: Bounds, kept: Iterable[int]) -> None:
     """Close all files but the standard ones and those to keep, set the limits, and give up every right."""
     _close_all_but({0, 1, 2, *kept})

@@ -26,7 +26,7 @@ from hub_config.quick import warm
 from hub_config.quick.calling import STALE, STARTED, WELL
 from hub_config.quick.fresh import seeded
 from hub_config.quick.homes import NOBODYS, noted
-from hub_config.quick.join import Bounds, confine, enter
+from hub_config.quick.join import Bounds, confine, enter, must_have_left, process_space
 from hub_config.quick.nursery import Nursery
 from hub_config.quick.run import Before
 
@@ -131,12 +131,14 @@ def _start(
             Path(group, "cgroup.procs").write_text(str(os.getpid()), "ascii")
         os.dup2(log, 1)
         os.dup2(log, 2)
+        outside = process_space()
         enter(process)
         if inside := os.fork():
             os.waitpid(inside, 0)
             os._exit(0)
         if os.fork():
             os._exit(0)
+        must_have_left(outside)
         os.dup2(os.open("/dev/null", os.O_RDWR), 0)
         confine(Bounds.of(order["bounds"]), [holder, asking.fileno()])
         asking.send(STARTED)

@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hub_config.quick import homes
+from hub_config.quick.join import must_have_left, process_space
 from hub_config.quick.template import last_written
 
 
@@ -60,3 +63,10 @@ def test_a_file_that_was_written_came_or_went_is_noticed(tmp_path: Path) -> None
     one.unlink()
     seen.append(last_written(files))
     assert len(set(seen)) == 4
+
+
+def test_who_is_still_among_the_machines_processes_goes_no_further() -> None:
+    """A nursery kills whatever it sees at its end: as root on the machine itself, that is everything."""
+    must_have_left("pid:[1]")
+    with pytest.raises(RuntimeError, match="no process namespace of its own"):
+        must_have_left(process_space())
