@@ -75,10 +75,10 @@ quick: install .venv/.installed-test
 lint: install .venv/.installed-test
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports
 
-# The pictures of the README and the tutorials, from real walks.
+# The pictures of the README and the tutorials, from real walks; the last test of the whole way ends the Practicum that they share.
 tour: install .venv/.installed-test
 	@sh tests/install_programs.sh
-	@PRACTICUM_TOUR=docs/images $(RUN)/pytest tests/browser/test_whole_way.py tests/browser/test_new_run.py -q
+	@PRACTICUM_TOUR=docs/images $(RUN)/pytest tests/browser/test_new_run.py tests/browser/test_whole_way.py -q
 
 bench: install .venv/.installed-test
 	@$(RUN)/python tests/bench/installation.py

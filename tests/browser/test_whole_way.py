@@ -41,13 +41,16 @@ WORDS = {
            "check": "Check now", "announce": "Announce", "told": "Bring headphones tomorrow.",
            "comment": "Price and time follow one another without a jolt. Only the breath before the first sentence could be shorter."},
 }  # fmt: skip
-#: Whether every text cell in sight is drawn: JupyterLab draws them one after the other.
+#: Whether the notebook fills its window, every text cell in sight is drawn, and the kernel says that it has nothing to do:
+#: JupyterLab draws one cell after the other.
 DRAWN = """() => {
-  const seen = [...document.querySelectorAll('.jp-MarkdownCell')].filter(cell => {
-    const box = cell.getBoundingClientRect();
-    return box.height && box.top < innerHeight && box.bottom > 0;
-  });
-  return seen.length > 0 && seen.every(cell => cell.querySelector('.jp-MarkdownOutput')?.innerText.trim());
+  const window = document.querySelector('.jp-NotebookPanel').getBoundingClientRect();
+  const below = cell => cell.getBoundingClientRect().bottom;
+  const cells = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
+  const seen = cells.filter(cell => cell.matches('.jp-MarkdownCell') && cell.getBoundingClientRect().top < window.bottom);
+  return cells.some(cell => below(cell) > window.bottom - 60)
+    && seen.every(cell => cell.querySelector('.jp-MarkdownOutput')?.innerText.trim())
+    && /대기|Idle/.test(document.querySelector('#jp-main-statusbar').innerText);
 }"""
 
 
