@@ -48,9 +48,7 @@ node_modules/.installed-test: package.json package-lock.json | node_modules/.ins
 
 test: install .venv/.installed-test node_modules/.installed-test
 	@sh tests/install_programs.sh
-# A model's weights take as long to come as lint takes; a test that needs them says where they cannot be had.
-	@$(RUN)/python -m hub_config.models.fetch smollm2-135m "$${PRACTICUM_MODELS:-var/models}" > /dev/null 2>&1 & \
-		$(MAKE) --no-print-directory lint; said=$$?; wait; exit $$said
+	@$(MAKE) --no-print-directory lint
 	@$(RUN)/pytest $(BESIDE) tests/browser tests/integration tests/content tests/unit
 # Only the files that have some: to look through all of them takes as long as these tests.
 	@$(RUN)/pytest -m "alone and not long" $$(grep -rl --include="test_*.py" "mark.alone" tests)

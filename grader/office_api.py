@@ -329,7 +329,7 @@ def _of_office(session: Session, who: Caller, course: str) -> CourseRun:
 
 
 def _one(state: CourseState, login: str) -> LearnerState:
-    found = next((learner for learner in state.learners if learner.login == login), None)
+    found = state.of(login)
     if found is None:
         raise UnknownCourse("이 과정의 훈련생이 아닙니다.", f"{login[:60]!r} is not enrolled in {state.run.id}")
     return found

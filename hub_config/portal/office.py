@@ -107,6 +107,7 @@ def office(visit: SignedIn, institution: str) -> HTMLResponse:
         found = session.get(Institution, institution)
         if found is None:
             raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
+        # Events are numbered without a gap: counting them would walk through all of the journal.
         visit.institution, count = found, session.scalar(select(func.max(Event.seq))) or 0
         return visit.page(
             "office.html", institution=found, runs=runs_of(session, institution, visit.now), phases=PHASE_TEXT, at="runs",

@@ -159,7 +159,7 @@ def _page(
 
 
 def _learner(state: CourseState, login: str) -> LearnerState:
-    found = next((learner for learner in state.learners if learner.login == login), None)
+    found = state.of(login)
     if found is None:
         raise UnknownCourse("이 과정의 훈련생이 아닙니다.", "there is no such learner in this course")
     return found

@@ -19,7 +19,8 @@ import pytest
 import pytest_asyncio
 from jupyterhub.utils import random_port
 from quick_template import Template, descriptors, running_template
-from server_house import RUNS, House, processes, seconds
+from server_house import RUNS, House, seconds
+from taken import processes
 from tornado.httpclient import HTTPRequest
 from tornado.web import HTTPError
 from tornado.websocket import websocket_connect

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from taken import processes
 
 from grader import sandbox as module
 from grader.sandbox import Sandbox, SandboxMissing, lab_folders, why_missing
@@ -67,18 +68,6 @@ def inside(code: str, *args: str | Path, sandbox: Sandbox | None = None) -> str:
 def bare(code: str, *args: str | Path) -> str:
     argv = [sys.executable, "-c", code, *map(str, args)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30).stdout
-
-
-def processes(argument: str) -> list[int]:
-    """The processes of this machine that were started with an argument."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if argument.encode() in file.read_bytes().split(b"\0"):
-                found.append(int(file.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def gone(argument: str) -> bool:

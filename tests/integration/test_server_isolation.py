@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 import server_house
-from server_house import RUNS, House, processes, seconds
+from server_house import RUNS, House, seconds
+from taken import processes
 
 from grader.sandbox import SandboxMissing, lab_folders
 from hub_config import spawner as module

@@ -1,4 +1,4 @@
-"""What processes take, as the kernel tells it."""
+"""Processes, and what they take, as the kernel tells it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ def named(pid: int, name: str) -> list[int]:
         with suppress(OSError):
             if Path(f"/proc/{below}/comm").read_text() == f"{name}\n":
                 found.append(below)
+    return found
+
+
+def processes(argument: str) -> list[int]:
+    """The processes of this machine that were started with an argument."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if argument.encode() in file.read_bytes().split(b"\0"):
+                found.append(int(file.parent.name))
     return found
 
 
