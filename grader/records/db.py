@@ -1,7 +1,7 @@
 """Opening the records database: SQLite by default, PostgreSQL by its URL.
 
 SQLite runs with `journal_mode=DELETE` and `synchronous=FULL`: SQLite below 3.51.3 can lose a write-ahead log when several
-connections reset it, so no WAL here. A writing transaction takes the write lock at its start.
+connections reset it, so no WAL here. A writing transaction takes the write lock at its start; `patient.py` waits for locks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
 
+from grader.records import patient
 from labs.texts import UserError
 
 #: PostgreSQL's advisory lock that serialises writers of the journal.
@@ -65,7 +66,7 @@ def writing(engine: Engine) -> Iterator[Session]:
 def engine_for(url: str) -> Engine:
     """Make an engine as the records need it, and leave the schema as it is."""
     if url.startswith("sqlite"):
-        engine = create_engine(url)
+        engine = create_engine(url, connect_args={"factory": patient.Connection, "timeout": 0})
         _set_up_sqlite(engine)
         if engine.url.database:
             path = Path(engine.url.database)
@@ -96,5 +97,6 @@ def _set_up_sqlite(engine: Engine) -> None:
     def _on_connect(connection: Any, _record: Any) -> None:
         # The driver's own BEGIN comes too late to take the write lock: we say BEGIN ourselves.
         connection.isolation_level = None
-        for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=20000"):
-            connection.execute(f"PRAGMA {pragma}")
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", "cache_spill=OFF"):
+            cursor.execute(f"PRAGMA {pragma}")
