@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +41,24 @@ class Fault:
     count: int = 1
 
 
-def look(settings: Settings, people: Collection[str]) -> tuple[Fault, ...]:
-    """The newest faults of each service's log, the newest first; `people` are logins and names to be left out."""
+def look(settings: Settings, people: Callable[[], Collection[str]]) -> tuple[Fault, ...]:
+    """The newest faults of each service's log, the newest first; `people` gives logins and names to be left out."""
+    lines_of = {service: _lines(settings.data / "logs", service) for service in SERVICES}
+    if not any(lines_of.values()):
+        return ()
     secrets = _secrets(settings)
-    known = {word.casefold() for word in people}
+    known = {word.casefold() for word in people()}
     found: list[Fault] = []
-    for service in SERVICES:
-        lines = [line for line in _tail(settings.data / "logs" / f"{service}.log") if _FAULT.search(line)]
+    for service, lines in lines_of.items():
         counted = Counter(shape(line, secrets, known) for line in reversed(lines))
         found += [Fault(service, said, many) for said, many in list(counted.items())[:MOST] if said]
     return tuple(found)
+
+
+def _lines(logs: Path, service: str) -> list[str]:
+    """The lines that tell of a fault; a service of several processes has a log for each."""
+    paths = [logs / f"{service}.log", *sorted(logs.glob(f"{service}-[0-9].log"))]
+    return [line for path in paths for line in _tail(path) if _FAULT.search(line)]
 
 
 def shape(line: str, secrets: Iterable[str], people: Collection[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -54,7 +55,7 @@ def gather(
     }
     pool = ThreadPoolExecutor(len(looks) + 1, "health")
     begun = {section: pool.submit(look) for section, look in looks.items()}
-    lines = pool.submit(lambda: faults.look(settings, kept.people(settings, engine)))
+    lines = pool.submit(lambda: faults.look(settings, lambda: kept.people(settings, engine)))
     everything: list[Future[Any]] = [*begun.values(), lines]
     wait(everything, SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
@@ -64,6 +65,7 @@ def gather(
     return Health(now, tuple(found), seen, versions())
 
 
+@cache
 def versions() -> tuple[tuple[str, str], ...]:
     """What is installed."""
     found = [("python", platform.python_version())]

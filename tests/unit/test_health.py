@@ -317,9 +317,9 @@ def test_a_hostile_log_gives_away_nothing(settings: Settings) -> None:
 def test_lines_that_are_alike_are_counted_and_only_the_end_of_a_log_is_read(settings: Settings) -> None:
     log = settings.data / "logs" / "portal.log"
     log.write_text("ERROR first\n" + "quiet\n" * 20_000 + "ERROR again\n" * 3)
-    assert [(fault.said, fault.count) for fault in faults.look(settings, ())] == [("ERROR again", 3)]
+    assert [(fault.said, fault.count) for fault in faults.look(settings, tuple)] == [("ERROR again", 3)]
     log.write_text("\n".join(f"ERROR kind {chr(97 + at % 26)}{chr(97 + at // 26)}" for at in range(100)))
-    assert len(faults.look(settings, ())) == faults.MOST
+    assert len(faults.look(settings, tuple)) == faults.MOST
 
 
 def test_a_log_that_is_no_file_is_not_opened(settings: Settings, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_a_log_that_is_no_file_is_not_opened(settings: Settings, tmp_path: Path)
     (settings.data / "logs" / "hub.log").symlink_to(elsewhere)
     os.mkfifo(settings.data / "logs" / "portal.log")
     (settings.data / "logs" / "gateway.log").mkdir()
-    assert faults.look(settings, ()) == ()
+    assert faults.look(settings, tuple) == ()
 
 
 def test_no_line_takes_long_however_it_is_made() -> None:
