@@ -127,7 +127,10 @@ class Caller:
 
 
 class HubIdentity:
-    """Asks the Hub who a token belongs to; an answer is kept for a short time, so a revoked token ends soon."""
+    """Asks the Hub who a token belongs to; an answer is kept for a short time, so a revoked token ends soon.
+
+    The Hub is asked again before that time is over, without anybody waiting for it, where somebody goes on using a token.
+    """
 
     def __init__(
         self, hub_api_url: str, *, keep_seconds: float = 30, transport: httpx.BaseTransport | None = None
@@ -135,18 +138,44 @@ class HubIdentity:
         self._client = httpx.Client(base_url=hub_api_url, timeout=10, transport=transport, trust_env=False)
         self._keep_seconds = keep_seconds
         self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._asked_again: set[str] = set()
         self._lock = threading.Lock()
 
     def caller(self, token: str) -> Caller | None:
         """Give the token's owner, or None for a token that the Hub does not know."""
+        try:
+            return self.recall(token)
+        except LookupError:
+            return self._learn(token)
+
+    def recall(self, token: str) -> Caller | None:
+        """The same without waiting for anything; LookupError where the Hub has to be asked."""
         if not token.isascii() or not token.isprintable() or not token:
             return None  # no token of the Hub, and no header either
-        name = hashlib.sha256(token.encode()).hexdigest()
+        name = _name(token)
         with self._lock:
             until, caller = self._known.get(name, (0.0, None))
-        if time.monotonic() < until:
-            return caller
-        caller = self._ask(token)
+            left = until - time.monotonic()
+            again = 0 < left < self._keep_seconds / 2 and name not in self._asked_again
+            if again:
+                self._asked_again.add(name)
+        if left <= 0:
+            raise LookupError("the Hub has to be asked")
+        if again:
+            threading.Thread(target=self._again, args=(token,), daemon=True).start()
+        return caller
+
+    def _again(self, token: str) -> None:
+        try:
+            self._learn(token)
+        except httpx.HTTPError:
+            pass  # whoever comes when the answer is too old asks, and is told
+        finally:
+            with self._lock:
+                self._asked_again.discard(_name(token))
+
+    def _learn(self, token: str) -> Caller | None:
+        caller, name = self._ask(token), _name(token)
         with self._lock:
             if len(self._known) > 10_000:
                 self._known.clear()
@@ -160,3 +189,8 @@ class HubIdentity:
         answer.raise_for_status()
         model = answer.json()
         return Caller(model["name"], model.get("kind", "user"), frozenset(model.get("groups", ())))
+
+
+def _name(token: str) -> str:
+    """What a token is kept under: not the token itself."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -29,7 +29,7 @@ def all_services(settings: Settings) -> list[Service]:
     """The services in the order of their start; the Hub waits for the portal, the others for nobody."""
     env = {ENVIRONMENT: str(write_settings(settings)), "PRACTICUM_NODE_MODULES": str(assets.node_modules())}
     return [
-        _proxy(settings), *_template(settings), *_model(settings), _gateway(settings), _portal(settings, env),
+        _proxy(settings), *_template(settings), *_model(settings), _gateway(settings), *_portal(settings, env),
         _hub(settings, env),
     ]  # fmt: skip
 
@@ -149,9 +149,17 @@ def _hub(settings: Settings, env: dict[str, str]) -> Service:
     return Service("hub", argv, f"{settings.base_url}/services/portal/health", env)
 
 
-def _portal(settings: Settings, env: dict[str, str]) -> Service:
+def _portal(settings: Settings, env: dict[str, str]) -> list[Service]:
+    """Its processes: they share an address, and whichever is free takes the next request."""
+    for path in settings.portal_shared.parent.glob(f"{settings.portal_shared.name}*"):
+        path.unlink()  # what processes that are gone told each other
     argv = [sys.executable, "-m", "hub_config.portal"]
-    return Service("portal", argv, addresses(settings)["portal"], env)
+    processes = settings.portal_processes or min(2, os.cpu_count() or 1)
+    return [
+        Service(f"portal-{number}" if number > 1 else "portal", [*argv, str(number)], addresses(settings)["portal"], env,
+                listens_on=(settings.inner_host, settings.portal_port))
+        for number in range(1, processes + 1)
+    ]  # fmt: skip
 
 
 def _institution(settings: Settings) -> tuple[Institution | None, Changes]:

@@ -150,6 +150,11 @@ class Settings(BaseModel):
         description="An address outside that gets each signed head of the journal by POST, so that it is kept elsewhere too.",
     )  # fmt: skip
     grading_workers: int | None = Field(default=None, ge=1, description="Submissions checked at once; default: cores.")
+    portal_processes: int | None = Field(
+        default=None, ge=1, le=8,
+        description="The processes that answer the portal's pages; default: one for each core, two at most. Each keeps what it has "
+        "read of the course runs in its own memory.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _demo_only_on_loopback(self) -> Self:
@@ -240,6 +245,11 @@ class Settings(BaseModel):
     @property
     def portal_port(self) -> int:
         return self.port + 10
+
+    @property
+    def portal_shared(self) -> Path:
+        """What the portal's processes tell each other."""
+        return self.data / "run" / "portal.db"
 
     @property
     def gateway_port(self) -> int:

@@ -28,7 +28,7 @@ KOREAN = {
     "idle_warning_minutes": "서버를 끄기 전에 알리는 시간(분)",
     "server_memory_mb": "실습 서버 하나가 쓸 수 있는 메모리(MB)", "server_cpus": "실습 서버 하나가 쓸 수 있는 CPU",
     "server_processes": "실습 서버 하나가 띄울 수 있는 프로세스 수", "server_file_mb": "실습 서버에서 쓸 수 있는 파일 하나의 최대 크기(MB)",
-    "grading_workers": "동시에 채점하는 제출물 수",
+    "grading_workers": "동시에 채점하는 제출물 수", "portal_processes": "화면 요청을 나누어 처리하는 프로세스 수",
 }  # fmt: skip
 
 

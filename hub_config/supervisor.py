@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ import httpx
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STOP_SECONDS, MANY_DEATHS, DEATHS_WINDOW_SECONDS = 8.0, 5, 60.0
 LOOK_SECONDS = 5.0
+LISTEN_FD, BACKLOG = "PRACTICUM_LISTEN_FD", 2048
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,7 +40,9 @@ class ServiceFailed(Exception):
 class Service:
     """A process to keep running; it is ready when its address is there and answers.
 
-    Without an address nothing waits for it or ends with it.
+    Without an address nothing waits for it or ends with it. What it `listens_on`, a host and a port, is opened here, once for
+    all services that name it, and stays open while one of them starts again: who connects then waits, or another answers. The
+    number of the open socket stands in the service's LISTEN_FD.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Service:
     ready_url: str
     env: dict[str, str] = field(default_factory=dict)
     ready_seconds: float = 90
+    listens_on: tuple[str, int] | None = None
 
 
 class Supervisor:
@@ -55,6 +60,7 @@ class Supervisor:
         self.services, self.logs, self.say = list(services), logs, say
         self.stopping = asyncio.Event()
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._sockets: dict[tuple[str, int], socket.socket] = {}
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start all, call `when_ready`, and keep them until a signal; ServiceFailed names the one that fails."""
@@ -83,13 +89,31 @@ class Supervisor:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
             await self._stop_all()
+            for opened in self._sockets.values():
+                opened.close()
 
     async def _start(self, service: Service) -> None:
+        env, handed = {**os.environ, **service.env}, []
+        if service.listens_on is not None:
+            handed = [self._socket(service, service.listens_on).fileno()]
+            env[LISTEN_FD] = str(handed[0])
         with (self.logs / f"{service.name}.log").open("ab") as log:
             self._running[service.name] = await asyncio.create_subprocess_exec(
-                *service.argv, env={**os.environ, **service.env}, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with_parent,
+                *service.argv, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_parent, pass_fds=handed,
             )  # fmt: skip
+
+    def _socket(self, service: Service, address: tuple[str, int]) -> socket.socket:
+        """The socket of a service's address, opened where it is not."""
+        if address not in self._sockets:
+            try:
+                self._sockets[address] = socket.create_server(address, backlog=BACKLOG)
+            except OSError as error:
+                log = self.logs / f"{service.name}.log"
+                with log.open("a", encoding="utf-8") as said:
+                    said.write(f"{type(error).__name__}: {error}\n")
+                raise ServiceFailed(service.name, log) from error
+        return self._sockets[address]
 
     async def _keep(self, service: Service) -> None:
         """Start a service again whenever it ends; give up where it dies many times in a minute."""

@@ -113,8 +113,15 @@ class RollUp:
     def _soon(self, courses: list[str]) -> None:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self.recount_all, args=(courses,), name="roll-up", daemon=True)
+                # Another process may have counted one by the time that its turn comes.
+                stale = (course for course in courses if self._is_stale(course))
+                self._thread = threading.Thread(target=self.recount_all, args=(stale,), name="roll-up", daemon=True)
                 self._thread.start()
+
+    def _is_stale(self, course: str) -> bool:
+        with reading(self.engine) as session:
+            row = session.get(RunSummary, course)
+            return row is None or not _holds(row) or self.now() - row.at > FRESH
 
 
 def counts_of(row: RunSummary) -> Counts:

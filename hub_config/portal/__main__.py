@@ -1,9 +1,14 @@
-"""`python -m hub_config.portal`: the portal and the records service, with the settings of this Practicum."""
+"""`python -m hub_config.portal [NUMBER]`: a process of the portal and the records service, with the settings of this Practicum.
+
+The processes are alike, but that the first also does what is done once for all of them.
+"""
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
+import socket
 import sys
 from functools import partial
 from types import FrameType
@@ -24,15 +29,18 @@ from hub_config.portal.config import PortalSettings
 from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.refusals import refusal_text
+from hub_config.portal.shared import Shared
 from hub_config.services import hand_over
 from hub_config.settings import Settings, load_settings
 from hub_config.settings_shown import shown
+from hub_config.supervisor import LISTEN_FD
 
-#: A course run of thirty learners and 120 days is folded from about 7 000 events, some tens of thousands of objects.
-COLLECT_AFTER = (100_000, 20, 50)
-#: The proxy keeps its connections and sends on them again. One that is closed just then is an error to somebody, so they stay
-#: open for an hour, as the Hub keeps its own.
-IDLE_CONNECTION_SECONDS = 3600
+#: The collector looks at what two thousand new objects have become: some milliseconds. At a hundred thousand, a sixth of a second,
+#: in which all pages of a process stand still. Everything that is new it walks seldom: the keeper takes out what stays.
+COLLECT_AFTER = (2_000, 20, 100)
+#: A connection ends with its answer, so each request finds a process that is free: the proxy would keep it and go on with the
+#: process that answered before, which has most to do. It is said in the answer, so that nobody sends on it any more.
+HEADERS = [("connection", "close")]
 
 
 def portal_settings(settings: Settings) -> PortalSettings:
@@ -63,14 +71,13 @@ def portal_settings(settings: Settings) -> PortalSettings:
     )
 
 
-def build(settings: Settings) -> FastAPI:
+def build(settings: Settings, process: int = 1) -> FastAPI:
     """Put the pages and the records service together."""
     engine = open_database(settings.records_database)
     told = portal_settings(settings)
     KeptFiles(told.imports_folder, told.now).purge()
-    hand_over(
-        settings.data, load_settings
-    )  # a portal that died may have recorded limits that the gateway does not have
+    # One that died may have recorded limits that the gateway does not have.
+    hand_over(settings.data, load_settings)
     blobs = BlobStore(settings.data / "records" / "blobs")
     identity = HubIdentity(settings.hub_api_url)
     router = make_router(Records(engine, blobs, identity))
@@ -78,6 +85,7 @@ def build(settings: Settings) -> FastAPI:
         told, engine, blobs, identity, router, heads=head_export(settings),
         health=lambda watch: gather(settings, engine=engine, standing=watch.known),
         ai=Installation(load_settings, partial(hand_over, settings.data, load_settings)),
+        shared=Shared(settings.portal_shared, process),
     )  # fmt: skip
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000, refusal_text=refusal_text)
     return app
@@ -95,8 +103,8 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def collect_seldom() -> None:
-    """Look for cycles of garbage less often: kept states are millions of small objects, and each look at them stops all pages."""
+def collect_little() -> None:
+    """Have the collector of cyclic garbage walk a little at a time, and nothing that stands since the start."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
@@ -104,18 +112,18 @@ def collect_seldom() -> None:
 
 def config_of(app: FastAPI, host: str, port: int) -> uvicorn.Config:
     """How an application is served behind the proxy."""
-    return uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, timeout_keep_alive=IDLE_CONNECTION_SECONDS
-    )
+    return uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, headers=HEADERS)
 
 
 def main() -> None:
     """Serve until a signal."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     settings = load_settings()
-    app = build(settings)
-    collect_seldom()
-    Server(config_of(app, settings.inner_host, settings.portal_port), app.state.portal.listeners).run()
+    app = build(settings, int(sys.argv[1]) if sys.argv[1:] else 1)
+    collect_little()
+    server = Server(config_of(app, settings.inner_host, settings.portal_port), app.state.portal.listeners)
+    handed = os.environ.get(LISTEN_FD)
+    server.run([socket.socket(fileno=int(handed))] if handed else None)
 
 
 if __name__ == "__main__":

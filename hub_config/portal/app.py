@@ -72,6 +72,7 @@ from hub_config.portal.hub import Hub
 from hub_config.portal.keeper import Keeper
 from hub_config.portal.pages import answer_http
 from hub_config.portal.security import Seals, SecurityHeaders
+from hub_config.portal.shared import Shared
 from hub_config.portal.site import HERE, Identity, Site
 from hub_config.portal.static_files import Assets, packed
 
@@ -137,15 +138,19 @@ def create_app(
     heads: HeadExport | None = None,
     health: Callable[[Watch], Health] | None = None,
     ai: Installation | None = None,
+    shared: Shared | None = None,
 ) -> FastAPI:
     """Build the portal; `api_router` goes under the prefix at api/v1, `transport` stands in for the network in tests.
 
     With `heads` the journal's signed head is exported each day, and a whole walk of the journal holds it against them.
-    `health` gathers what the operator's page shows; `ai` is what AI limits stand on.
+    `health` gathers what the operator's page shows; `ai` is what AI limits stand on. Of several processes each has what is
+    `shared`, and the first does what is done once for all of them.
     """
+    shared = shared or Shared()
     hub, gateway = Hub(settings, transport), Gateway(settings.gateway_url, transport)
     watch = Watch(engine, settings.now, heads.heads if heads else None)
-    site = Site(settings, engine, blobs, identity, hub, gateway, Seals(settings.secret.get_secret_value()), watch)
+    seals = Seals(settings.secret.get_secret_value())
+    site = Site(settings, engine, blobs, identity, hub, gateway, seals, watch, shared=shared)
     site.ai = ai
     site.health = None if health is None else lambda: health(watch)
     app = FastAPI(
@@ -153,7 +158,7 @@ def create_app(
         openapi_url=f"{settings.prefix}{API}/openapi.json",
     )  # fmt: skip
     app.state.portal = site
-    app.state.keeper = Keeper(watch, engine, heads, settings.now)
+    app.state.keeper = Keeper(watch, engine, heads if shared.process == 1 else None, settings.now)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.prefix.rstrip("/"))
     app.include_router(idle.asked, prefix=f"{settings.prefix}{API}")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
+from hub_config.portal.shared import Shared
+
 WINDOW = timedelta(minutes=1)
-MOST = 10_000
+TABLE = "CREATE TABLE IF NOT EXISTS seen (thing TEXT PRIMARY KEY, at REAL NOT NULL)"
+INDEX = "CREATE INDEX IF NOT EXISTS seen_at ON seen (at)"
 
 
 class Lately:
     """Says of a thing whether it is new within the minute: a page that refreshes itself is one look a minute."""
 
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, ...], datetime] = {}
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        with shared.writing() as do:
+            do(TABLE)
+            do(INDEX)
 
     def is_new(self, thing: tuple[str, ...], now: datetime) -> bool:
         """Whether this was not seen within the last minute; it is then."""
-        if len(self._seen) > MOST:
-            self._seen.clear()
-        last = self._seen.get(thing)
-        if last is not None and timedelta() <= now - last < WINDOW:
-            return False
-        self._seen[thing] = now
-        return True
+        with self._shared.writing() as do:
+            # What lies ahead is of a clock that was set back.
+            do("DELETE FROM seen WHERE at <= ? OR at > ?", (now - WINDOW).timestamp(), now.timestamp())
+            added = do("INSERT INTO seen VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", json.dumps(thing), now.timestamp())  # fmt: skip
+            return bool(added)

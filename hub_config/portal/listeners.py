@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from hub_config.portal.shared import Shared
 
 MOST = 64
 #: A browser opens six connections to a host; a person's tabs must not take them all.
 MOST_EACH = 4
+TABLE = "CREATE TABLE IF NOT EXISTS seats (seat INTEGER PRIMARY KEY, who TEXT NOT NULL, process INTEGER NOT NULL)"
+COUNTS = "SELECT count(*), coalesce(sum(who = ?), 0) FROM seats"
 
 
 class Listeners:
-    """Seats of the event loop: taken and given back there only, so no lock is needed."""
+    """Seats, taken and given back; those that a process before this one held are free."""
 
-    def __init__(self) -> None:
-        self._seats: Counter[str] = Counter()
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self.closing = False
+        with shared.writing() as do:
+            do(TABLE)
+            do("DELETE FROM seats WHERE process = ?", shared.process)
 
     @property
     def count(self) -> int:
-        return self._seats.total()
+        return int(self._shared.read(COUNTS, "")[0][0])
 
     def has_room(self, who: str) -> bool:
         """Whether somebody may listen now."""
-        return not self.closing and self.count < MOST and self._seats[who] < MOST_EACH
+        return not self.closing and _free(*self._shared.read(COUNTS, who)[0])
 
     @contextmanager
     def seat(self, who: str) -> Iterator[bool]:
         """A seat for as long as somebody listens; false where there is none."""
-        if not self.has_room(who):
-            yield False
-            return
-        self._seats[who] += 1
+        seat = None if self.closing else self._take(who)
         try:
-            yield True
+            yield seat is not None
         finally:
-            self._seats[who] -= 1
+            if seat is not None:
+                with self._shared.writing() as do:
+                    do("DELETE FROM seats WHERE seat = ?", seat)
 
     def close(self) -> None:
         """Let every stream come to its end."""
         self.closing = True
+
+    def _take(self, who: str) -> int | None:
+        with self._shared.writing() as do:
+            if not _free(*do(COUNTS, who)[0]):
+                return None
+            taken = do("INSERT INTO seats (who, process) VALUES (?, ?) RETURNING seat", who, self._shared.process)
+            return int(taken[0][0])
+
+
+def _free(all_taken: int, own: int) -> bool:
+    return all_taken < MOST and own < MOST_EACH

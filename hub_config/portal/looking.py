@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
-from starlette.requests import Request
 
 from grader.records import certificates, looks, work
 from grader.records.certificates import BadCertificate
@@ -49,11 +48,10 @@ CALLED = (
 )
 
 
-def note(request: Request, route: str) -> None:
+def note(visit: Visit, route: str) -> None:
     """Write down that the caller looks at a course's page, unless it shows their own record alone."""
-    visit = getattr(request.state, "visit", None)
-    params = request.path_params
-    if not isinstance(visit, Visit) or visit.caller is None or route in NOBODYS:
+    request, params = visit.request, visit.request.path_params
+    if visit.caller is None or route in NOBODYS:
         return
     course = params.get("course") or request.query_params.get("course", "")
     if not course and "institution" not in params:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,8 +30,31 @@ from labs.texts import UserError
 MAX_FORM_BYTES = 64_000
 
 
+def noted(endpoint: Callable[..., Any], path: str) -> Callable[..., Any]:
+    """The same page, and that somebody looked at it is written down before it is shown: in its own thread, where it has one."""
+
+    def note(values: dict[str, Any], response: Response) -> Response:
+        visit = next((value for value in values.values() if isinstance(value, Visit)), None)
+        if visit is not None and visit.request.method == "GET" and response.status_code == 200:
+            looking.note(visit, _address(visit.site, path))
+        return response
+
+    @wraps(endpoint)
+    def in_its_thread(**values: Any) -> Response:
+        return note(values, endpoint(**values))
+
+    @wraps(endpoint)
+    async def in_the_loop(**values: Any) -> Response:
+        return await run_in_threadpool(note, values, await endpoint(**values))
+
+    return in_the_loop if iscoroutinefunction(endpoint) else in_its_thread
+
+
 class PageRoute(APIRoute):
     """A route whose errors are pages."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, noted(endpoint, path), **more)
 
     def refuse_large(self, request: Request) -> None:
         """Refuse a form before it is read."""
@@ -43,19 +68,15 @@ class PageRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 self.refuse_large(request)
-                response = await handler(request)
-                if request.method == "GET" and response.status_code == 200:
-                    await run_in_threadpool(looking.note, request, _address(request, self.path))
+                return await handler(request)
             except (NotSignedIn, PageError, UserError, httpx.HTTPError, RequestValidationError) as error:
                 return await run_in_threadpool(answer, request, error, await _typed(request, error))
-            return response
 
         return handle
 
 
-def _address(request: Request, path: str) -> str:
+def _address(site: Site, path: str) -> str:
     """A route's address below the portal's own."""
-    site: Site = request.app.state.portal
     return f"/{path.lstrip('/')}".removeprefix(site.settings.prefix.rstrip("/")).lstrip("/")
 
 

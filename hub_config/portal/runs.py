@@ -7,15 +7,24 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from grader.engine import causes
+from hub_config.portal.shared import Shared
 
 Kind = Literal["grade", "feedback", "similar", "release", "prepare", "look"]
+#: The exit code of a command whose portal process is gone: nobody knows what came of it.
+LOST = -1
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS runs (course TEXT NOT NULL, lab TEXT NOT NULL, kind TEXT NOT NULL, process INTEGER NOT NULL, "
+    "goes_on BOOLEAN NOT NULL, run TEXT NOT NULL, PRIMARY KEY (course, lab))"
+)
+NOTE = "REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)"
+#: For the same lab; of looks, for any.
+GOES_ON = "SELECT 1 FROM runs WHERE goes_on AND (course = ? AND lab = ? OR kind = 'look' AND kind = ?)"
 
 
 class Progress(BaseModel):
@@ -49,13 +58,14 @@ class Progress(BaseModel):
         return sorted(((c, n) for c, n in self.causes.items() if n), key=lambda row: (-row[1], order.index(row[0])))
 
 
-@dataclass
-class Run:
+class Run(BaseModel):
     """A run of a command for one lab."""
 
+    model_config = ConfigDict(frozen=True)
+
     kind: Kind
-    started_at: datetime
-    progress: Progress = field(default_factory=Progress)
+    started_at: AwareDatetime
+    progress: Progress = Field(default_factory=Progress)
     exit_code: int | None = None
 
     @property
@@ -73,44 +83,51 @@ def look_at(pack: str, lab: str) -> tuple[str, str]:
 
 
 class RunBoard:
-    """The latest run of each lab; gone with the portal, because the records hold what came of it."""
+    """The latest run of each lab; gone with a start of Practicum, because the records hold what came of it.
 
-    def __init__(self) -> None:
-        self._runs: dict[tuple[str, str], Run] = {}
+    Each process follows the commands that it has started; one whose process is gone is broken.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._processes: dict[tuple[str, str], subprocess.Popen[str]] = {}
-        self._lock = threading.Lock()
+        with shared.writing() as do:
+            do(TABLE)
+            left = do("SELECT course, lab, run FROM runs WHERE goes_on AND process = ?", shared.process)
+            for course, lab, run in left:
+                do(NOTE, *_row(course, lab, shared.process, _run(run).model_copy(update={"exit_code": LOST})))
 
     def latest(self, course: str, lab: str) -> Run | None:
         """The run that goes on, or the last one."""
-        return self._runs.get((course, lab))
+        found = self._shared.read("SELECT run FROM runs WHERE course = ? AND lab = ?", course, lab)
+        return _run(found[0][0]) if found else None
 
     def start(
         self, kind: Kind, command: Sequence[str], course: str, lab: str, now: datetime, env: Mapping[str, str] = {}
-    ) -> Run | None:
-        """Start a run, with `env` in its environment; None where one goes on already."""
+    ) -> bool:
+        """Start a run, with `env` in its environment; False where one goes on already."""
         return self._start(kind, [*command, course, *([lab] if lab else [])], (course, lab), now, env)
 
-    def look(self, command: Sequence[str], pack: str, lab: str, now: datetime) -> Run | None:
-        """Start a look at a lab for its author; None where any goes on, because one uses the machine as grading does."""
-        if any(run.kind == "look" and run.state == "running" for run in list(self._runs.values())):
-            return None
+    def look(self, command: Sequence[str], pack: str, lab: str, now: datetime) -> bool:
+        """Start a look at a lab for its author; False where any goes on, because one uses the machine as grading does."""
         return self._start("look", command, look_at(pack, lab), now, {})
 
     def _start(
         self, kind: Kind, command: Sequence[str], key: tuple[str, str], now: datetime, env: Mapping[str, str]
-    ) -> Run | None:
-        with self._lock:
-            standing = self._runs.get(key)
-            if standing is not None and standing.state == "running":
-                return None
-            run = self._runs[key] = Run(kind, now)
-        threading.Thread(
+    ) -> bool:
+        run = Run(kind=kind, started_at=now)
+        with self._shared.writing() as do:
+            if do(GOES_ON, *key, kind):
+                return False
+            do(NOTE, *_row(*key, self._shared.process, run))
+        follow = threading.Thread(
             target=self._follow, args=(run, list(command), key, {**os.environ, **env}), daemon=True
-        ).start()
-        return run
+        )
+        follow.start()
+        return True
 
     def stop(self) -> None:
-        """End what still runs."""
+        """End what this process started and still runs."""
         for process in list(self._processes.values()):
             process.terminate()
 
@@ -121,15 +138,28 @@ class RunBoard:
                 command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
             )
         except OSError as error:
-            run.progress = Progress(message=f"{type(error).__name__}: {error.strerror}")
-            run.exit_code = 127
+            why = Progress(message=f"{type(error).__name__}: {error.strerror}")
+            self._note(key, run.model_copy(update={"progress": why, "exit_code": 127}))
             return
         self._processes[key] = process
         with process:
             for line in process.stdout or ():
-                run.progress = after(run.progress, line)
+                run = run.model_copy(update={"progress": after(run.progress, line)})
+                self._note(key, run)
         self._processes.pop(key, None)
-        run.exit_code = process.returncode
+        self._note(key, run.model_copy(update={"exit_code": process.returncode}))
+
+    def _note(self, key: tuple[str, str], run: Run) -> None:
+        with self._shared.writing() as do:
+            do(NOTE, *_row(*key, self._shared.process, run))
+
+
+def _row(course: str, lab: str, process: int, run: Run) -> tuple[Any, ...]:
+    return course, lab, run.kind, process, run.exit_code is None, run.model_dump_json()
+
+
+def _run(text: str) -> Run:
+    return Run.model_validate_json(text)
 
 
 def after(before: Progress, line: str) -> Progress:

@@ -22,6 +22,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session as DatabaseSession
+from starlette.concurrency import run_in_threadpool
 
 from grader.attendance import EVENT_TEXT, STATUS_TEXT
 from grader.certificates.paper import DAY
@@ -54,6 +55,7 @@ from hub_config.portal.listeners import Listeners
 from hub_config.portal.places import Place, places
 from hub_config.portal.runs import RunBoard
 from hub_config.portal.security import Seals, Session, local_path, same_origin
+from hub_config.portal.shared import Shared
 from hub_config.portal.visible import visible
 from labs.texts import Text
 
@@ -68,6 +70,8 @@ class Identity(Protocol):
     """Says who a Hub token belongs to, as grader.roles.HubIdentity does."""
 
     def caller(self, token: str) -> Caller | None: ...
+
+    def recall(self, token: str) -> Caller | None: ...
 
 
 class NotSignedIn(Exception):
@@ -105,23 +109,27 @@ class Site:
     health: Callable[[], Health] | None = None
     #: What AI limits stand on; None where the portal runs without a gateway of its own.
     ai: Installation | None = None
-    runs: RunBoard = field(default_factory=RunBoard)
-    listeners: Listeners = field(default_factory=Listeners)
-    lately: Lately = field(default_factory=Lately)
-    idle: IdleServers = field(default_factory=IdleServers)
+    #: What the portal's processes tell each other.
+    shared: Shared = field(default_factory=Shared)
     #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
     #: which would have none left to take it when a whole class hands in at once.
     waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MOST_WAITING))
     words: dict[str, Words] = field(default_factory=i18n.load)
-    #: Pages that need no login are asked for so often by one address.
-    public_limiter: AddressLimiter = field(default_factory=AddressLimiter)
     sheets: tuple[str, ...] = SHEETS
+    runs: RunBoard = field(init=False)
+    listeners: Listeners = field(init=False)
+    lately: Lately = field(init=False)
+    idle: IdleServers = field(init=False)
+    #: Pages that need no login are asked for so often by one address.
+    public_limiter: AddressLimiter = field(init=False)
     press: Press = field(init=False)
     rollup: RollUp = field(init=False)
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
-        settings = self.settings
+        settings, shared = self.settings, self.shared
+        self.runs, self.listeners, self.lately = RunBoard(shared), Listeners(shared), Lately(shared)
+        self.idle, self.public_limiter = IdleServers(shared), AddressLimiter(shared)
         self.rollup = RollUp(self.engine, settings.now, check_pairs)
         self.press = Press(
             settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix
@@ -333,18 +341,32 @@ class Visit:
 def visitor(request: Request) -> Visit:
     """Who asks, where the browser's cookie tells and the Hub knows; else nobody."""
     site: Site = request.app.state.portal
+    return _visit(request, site.identity.caller)
+
+
+async def visiting(request: Request) -> Visit:
+    """The same in the event loop: a thread, and the wait for one, are taken only where the Hub has to be asked."""
+    site: Site = request.app.state.portal
+    try:
+        return _visit(request, site.identity.recall)
+    except LookupError:
+        return await run_in_threadpool(visitor, request)
+
+
+def _visit(request: Request, caller_of: Callable[[str], Caller | None]) -> Visit:
+    site: Site = request.app.state.portal
     visit = Visit(request, site)
     request.state.visit = visit
     cookie = request.cookies.get(SESSION_COOKIE, "")
     session = site.seals.unseal(cookie, site.settings.session_hours * 3600) if cookie else None
     if session is not None:
-        caller = site.identity.caller(session.token)
+        caller = caller_of(session.token)
         if caller is not None and caller.kind == "user":
             visit.caller, visit.session = caller, session
     return visit
 
 
-async def signed_in(visit: Annotated[Visit, Depends(visitor)]) -> Visit:
+async def signed_in(visit: Annotated[Visit, Depends(visiting)]) -> Visit:
     """The caller; NotSignedIn where the Hub knows none."""
     _ = visit.who
     return visit
@@ -359,7 +381,7 @@ async def posted(visit: Annotated[Visit, Depends(signed_in)], csrf: Annotated[st
     return visit
 
 
-Anybody = Annotated[Visit, Depends(visitor)]
+Anybody = Annotated[Visit, Depends(visiting)]
 SignedIn = Annotated[Visit, Depends(signed_in)]
 Posted = Annotated[Visit, Depends(posted)]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import httpx
-from running import Installation, free_base_port, service, start, token_of
+from running import Installation, free_base_port, processes, start, token_of
 from taken import pss_kb
 
 from hub_config.supervisor import descendants
@@ -102,7 +102,7 @@ def main() -> None:
             stop_server(site, tokens[login], login)
         result |= {"server_start_seconds": starts, "server_start_median_seconds": statistics.median(starts)}
         names = ("hub", "proxy", "portal", "gateway", "model")
-        result["service_pss_mb"] = {name: pss_mb(pid) for name in names if (pid := service(site, name))}
+        result["service_pss_mb"] = {name: sum(map(pss_mb, pids)) for name in names if (pids := processes(site, name))}
         result["seconds_per_graded_submission"] = round(grading_seconds(site, tokens), 2)
         result["environment_mb"] = folder_mb(Path(sys.prefix))
     finally:

@@ -31,7 +31,7 @@ from check_in_load import p95  # noqa: E402
 from pilot import Pilot  # noqa: E402
 from portal_pages import EACH, Load, Page, People, pages  # noqa: E402
 from portal_people import PASSWORD, PREFIX, Forms, cookies_of  # noqa: E402
-from running import Installation, free_base_port, service, start  # noqa: E402
+from running import Installation, free_base_port, processes, start  # noqa: E402
 
 from hub_config.portal.security import Seals  # noqa: E402
 from hub_config.portal.site import SESSION_COOKIE  # noqa: E402
@@ -80,19 +80,19 @@ def practicum(port: int, spawner: str) -> Iterator[Installation]:
     say(f"starting Practicum (spawner: {spawner})")
     site = start(DATA, port)
     try:
-        portal = service(site, "portal")
-        while portal and _processor(portal, SETTLED_SECONDS) > BUSY:
+        while _processor(processes(site, "portal"), SETTLED_SECONDS) > BUSY:
             say("the portal folds its records")
         yield site
     finally:
         site.stop()
 
 
-def _processor(pid: int, seconds: float) -> float:
-    """What part of a processor a process takes."""
+def _processor(pids: list[int], seconds: float) -> float:
+    """What part of a processor some processes take together."""
 
     def ticks() -> int:
-        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+        return sum(int(number) for stat in stats for number in stat[11:13])
 
     before = ticks()
     time.sleep(seconds)

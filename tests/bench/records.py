@@ -32,7 +32,7 @@ from grader.records.remembered import _memories
 from grader.records.state import find_course, fold
 from grader.records.warming import _due
 from grader.roles import Caller
-from hub_config.portal.__main__ import collect_seldom
+from hub_config.portal.__main__ import collect_little
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.security import Session
@@ -60,6 +60,8 @@ class Everybody:
     def caller(self, token: str) -> Caller:
         return self._caller
 
+    recall = caller
+
 
 def measure(pilot: Pilot, times: int = TIMES) -> dict[str, Any]:
     """Everything that is measured of one size."""
@@ -67,7 +69,7 @@ def measure(pilot: Pilot, times: int = TIMES) -> dict[str, Any]:
     with reading(engine) as session:
         if session.scalar(select(CourseRun.id).limit(1)) is None:
             build(engine, pilot)
-    collect_seldom()
+    collect_little()
     luck, now = random.Random(1), [_after_all(engine, pilot)]
     with _client(engine, pilot, now) as client:
         site = client.app.state.portal  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from openai import OpenAI, OpenAIError
-from running import Installation, service, token_of
+from running import Installation, processes, token_of
 from sqlalchemy import create_engine
 
 from grader.records import journal, work
@@ -85,6 +85,12 @@ def learner(practicum: Installation) -> Iterator[Learner]:
         yield learner
 
 
+def _again(practicum: Installation, name: str, killed: set[int]) -> bool:
+    """Whether as many processes run as were killed, all of them others."""
+    found = set(processes(practicum, name))
+    return len(found) == len(killed) and not found & killed
+
+
 @pytest.mark.timeout(400)
 def test_every_service_comes_back_and_nothing_acknowledged_is_lost(practicum: Installation, learner: Learner) -> None:
     headers = {"Authorization": f"Bearer {learner.token}"}
@@ -95,11 +101,12 @@ def test_every_service_comes_back_and_nothing_acknowledged_is_lost(practicum: In
     until("work goes on", 60, lambda: learner.receipts and learner.ai_receipts)
 
     for name in ("portal", "gateway", "hub", "proxy", "model"):
-        pid = service(practicum, name)
-        assert pid, name
-        os.kill(pid, signal.SIGKILL)
+        killed = set(processes(practicum, name))
+        assert killed, name
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
         before, ai_before = len(learner.receipts), len(learner.ai_receipts)
-        until(f"{name} runs again", 60, lambda n=name, p=pid: service(practicum, n) not in (None, p))
+        until(f"{name} runs again", 60, lambda n=name, k=killed: _again(practicum, n, k))
         until(f"submissions after {name}", 60, lambda b=before: len(learner.receipts) > b + 2)
         until(f"AI calls after {name}", 90, lambda b=ai_before: len(learner.ai_receipts) > b + 1)
         until(f"the server after {name}", 60, lambda: httpx.get(server, headers=headers).status_code == 200)

@@ -110,12 +110,18 @@ def token_of(site: Installation, login: str) -> str:
 
 
 def service(site: Installation, name: str) -> int | None:
-    """The process of a service, found among the children of `practicum up`."""
+    """The process of a service, the first where it has several."""
+    return next(iter(processes(site, name)), None)
+
+
+def processes(site: Installation, name: str) -> list[int]:
+    """The processes of a service, found among the children of `practicum up`."""
     words = {"portal": "hub_config.portal", "gateway": "hub_config.ai_gateway", "hub": "jupyterhub_config.py",
              "proxy": "configurable-http-proxy", "template": "hub_config.quick.template", "model": "hub_config.models.manager"}  # fmt: skip
     children = Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children").read_text().split()
+    found = []
     for child in children:
         with contextlib.suppress(OSError):
             if words[name].encode() in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
-    return None
+                found.append(int(child))
+    return found

@@ -21,7 +21,8 @@ from grader.records.state import learner_state
 from hub_config.portal import change_form, deadlines
 from hub_config.portal import door as portal_door
 from hub_config.portal.refusals import REFUSALS
-from hub_config.portal.runs import Progress, RunBoard, after
+from hub_config.portal.runs import Progress, Run, RunBoard, after
+from hub_config.portal.shared import Shared
 
 CLASS = f"class/{COURSE}"
 FORM = {
@@ -167,20 +168,26 @@ def test_a_run_that_breaks_says_so(world: World, command: tuple[str, ...]) -> No
 
 def test_one_run_at_a_time_and_its_progress(tmp_path: object) -> None:
     script = 'import sys, time\nprint(\'{"done": 1, "total": 4, "learner": "mina"}\', flush=True)\ntime.sleep(60)'
-    board = RunBoard()
+    board = RunBoard(Shared())
     command = (sys.executable, "-c", script)
     now = datetime(2026, 7, 8, tzinfo=UTC)
-    run = board.start("grade", command, COURSE, "rough-cut", now)
-    assert run is not None
-    assert board.start("feedback", command, COURSE, "rough-cut", now) is None
+    assert board.start("grade", command, COURSE, "rough-cut", now)
+    assert not board.start("feedback", command, COURSE, "rough-cut", now)
+
+    def run() -> Run:
+        latest = board.latest(COURSE, "rough-cut")
+        assert latest is not None
+        return latest
+
     until = time.monotonic() + 20
-    while run.progress.total == 0 and time.monotonic() < until:
+    while run().progress.total == 0 and time.monotonic() < until:
         time.sleep(0.02)
-    assert (run.progress.done, run.progress.total, run.progress.learner) == (1, 4, "mina")
+    told = run().progress
+    assert (told.done, told.total, told.learner) == (1, 4, "mina")
     board.stop()
-    while run.state == "running" and time.monotonic() < until:
+    while run().state == "running" and time.monotonic() < until:
         time.sleep(0.02)
-    assert run.state == "broken"
+    assert run().state == "broken"
 
 
 def test_a_run_that_ended_with_failed_submissions_is_finished_and_tells_why(world: World) -> None:

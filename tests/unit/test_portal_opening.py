@@ -264,6 +264,9 @@ def test_the_portal_without_a_hub_to_ask_brings_the_page_back_by_itself(world: W
         def caller(self, token: str) -> Caller | None:
             raise httpx.ConnectError("refused")
 
+        def recall(self, token: str) -> Caller | None:
+            raise LookupError
+
     world.site.identity = Away()
     answer = world.browser("mina").get(OPEN)
     assert (answer.status_code, answer.headers["refresh"]) == (503, "5")

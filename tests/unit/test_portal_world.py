@@ -65,6 +65,8 @@ class Identity:
     def caller(self, token: str) -> Caller | None:
         return PEOPLE.get(token.removeprefix("token-"))
 
+    recall = caller
+
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

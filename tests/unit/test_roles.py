@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -62,11 +63,21 @@ class PlayedHub:
 
     def __init__(self, status: int = 200, model: Any = None) -> None:
         self.status, self.model, self.asked = status, model, list[str]()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.headers["Authorization"])
+        self.may_answer.wait(20)
         assert request.url.path == "/hub/api/user"
         return httpx.Response(self.status, json=self.model)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def identity(hub: PlayedHub, **more: Any) -> HubIdentity:
@@ -80,6 +91,18 @@ def test_a_known_token_is_its_owner_and_asked_once() -> None:
     assert hub.asked == ["Bearer t-1"]
     known.caller("t-2")
     assert hub.asked == ["Bearer t-1", "Bearer t-2"]
+
+
+def test_recalling_asks_nobody() -> None:
+    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
+    known = identity(hub)
+    with pytest.raises(LookupError):
+        known.recall("t")
+    assert hub.asked == []
+    known.caller("t")
+    assert known.recall("t") == LEARNER
+    assert known.recall("a\r\nb") is None
+    assert hub.asked == ["Bearer t"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -103,11 +126,45 @@ def test_a_revoked_token_ends_when_its_answer_is_old(monkeypatch: pytest.MonkeyP
     known = identity(hub, keep_seconds=30)
     assert known.caller("t") == LEARNER
     hub.status = 403
-    now += 29.9
+    now += 14.9
     assert known.caller("t") == LEARNER
-    now += 0.2
+    assert len(hub.asked) == 1
+    now += 15.2
     assert known.caller("t") is None
     assert len(hub.asked) == 2
+
+
+def test_who_goes_on_is_asked_for_again_before_anybody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(roles, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
+    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
+    known = identity(hub, keep_seconds=30)
+    known.caller("t")
+    hub.may_answer.clear()
+    now += 16
+    assert [known.caller("t"), known.caller("t")] == [LEARNER, LEARNER], "given although the Hub does not answer"
+    hub.status = 403
+    hub.may_answer.set()
+    wait_until(lambda: not known._asked_again)
+    assert known.caller("t") is None, "a token that was revoked ends with the first answer that says so"
+    assert len(hub.asked) == 2
+
+
+def test_a_hub_that_breaks_meanwhile_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(roles, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
+    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
+    known = identity(hub, keep_seconds=30)
+    known.caller("t")
+    hub.status = 500
+    now += 16
+    assert known.caller("t") == LEARNER
+    wait_until(lambda: not known._asked_again)
+    assert known.caller("t") == LEARNER
+    wait_until(lambda: not known._asked_again)
+    now += 15
+    with pytest.raises(httpx.HTTPStatusError):
+        known.caller("t")
 
 
 @pytest.mark.parametrize("token", ["", "토큰", "é", "a\r\nX-Evil: 1", "a\x00", "a\nb", "\udcff"])

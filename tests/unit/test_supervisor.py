@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+import httpx
 import pytest
 
 #: A service that answers, after it has written its process id; `sleep` of so many seconds is its far grandchild.
@@ -37,9 +39,23 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", port), Answer).serve_forever()
 """
+#: A service that answers on a socket that it was handed, with who it is.
+SHARES = """
+import http.server, os, socket, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(os.getpid()).encode())
+server = http.server.HTTPServer(("", 0), Answer, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(os.environ["PRACTICUM_LISTEN_FD"]))
+with open(sys.argv[1], "a") as out:
+    out.write(f"{os.getpid()}\\n")
+server.serve_forever()
+"""
 #: The process that supervises: the supervisor is told of every process below its own, so it gets one for itself.
 SUPERVISE = """
-import asyncio, json, sys
+import asyncio, dataclasses, json, sys
 from pathlib import Path
 from hub_config import supervisor
 supervisor.STOP_SECONDS, supervisor.LOOK_SECONDS = 1.0, 0.1
@@ -50,6 +66,7 @@ def ready():
     if job["breaks"]:
         raise RuntimeError("handing out failed")
 services = [supervisor.Service(**service) for service in job["services"]]
+services = [dataclasses.replace(one, listens_on=one.listens_on and tuple(one.listens_on)) for one in services]
 try:
     asyncio.run(supervisor.Supervisor(services, Path(job["logs"]), say).run(ready))
 except supervisor.ServiceFailed as failed:
@@ -158,6 +175,36 @@ def test_a_killed_service_starts_again(tmp_path: Path, web: Web) -> None:
         assert eventually(lambda: len(web.started) == 2)
         assert alive(web.started[1])
     assert eventually(lambda: sleeping(web.sleep) == [])
+
+
+def shares(web: Web, name: str) -> dict[str, object]:
+    """A service that shares the port."""
+    argv = [sys.executable, "-c", SHARES, str(web.pids)]
+    return {**web.service(name), "argv": argv, "listens_on": ["127.0.0.1", web.port]}
+
+
+def test_services_that_share_an_address_answer_for_each_other(tmp_path: Path, web: Web) -> None:
+    ask = partial(httpx.get, f"http://127.0.0.1:{web.port}/", timeout=20)
+    with supervising(tmp_path, shares(web, "one"), shares(web, "other")) as supervised:
+        supervised.until("READY")
+        assert eventually(lambda: len(web.started) == 2)
+        killed, left = web.started
+        os.kill(killed, signal.SIGSTOP)
+        assert {int(ask().text) for _ in range(5)} == {left}
+        os.kill(killed, signal.SIGKILL)
+        supervised.until("one: -9 ↻")
+        assert eventually(lambda: len(web.started) == 3)
+        assert {int(ask().text) for _ in range(50)} == {left, web.started[2]}
+        # Who asks while none is there waits, and is not refused.
+        for pid in (left, web.started[2]):
+            os.kill(pid, signal.SIGKILL)
+        assert ask().status_code == 200
+
+
+def test_an_address_that_somebody_else_has_is_said(tmp_path: Path, web: Web) -> None:
+    with socket.create_server(("127.0.0.1", web.port)), supervising(tmp_path, shares(web, "one")) as supervised:
+        assert supervised.until("END") == ["FAILED one one.log", "END"]
+    assert "Address already in use" in (tmp_path / "one.log").read_text()
 
 
 def test_what_came_back_and_ended_is_taken_note_of(tmp_path: Path, web: Web) -> None:
