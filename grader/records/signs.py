@@ -19,7 +19,7 @@ from grader.attendance import Mark, TrainingDay
 from grader.records import sightings
 from grader.records.attend import DOOR, FOLDED, day_marks, zone
 from grader.records.corrections import REQUESTED
-from grader.records.models import CourseRun, Event, Sighting
+from grader.records.models import CourseRun, Enrolment, Event, Sighting
 
 Kind = Literal["two_networks", "shared_device", "other_course", "many_wrong_codes", "no_trace"]
 #: Seen from two networks within this time.
@@ -103,8 +103,11 @@ def _elsewhere(session: Session, run: CourseRun, marks: Mapping[str, Mark], now:
     if not here:
         return
     earliest = min(came for came, _ in here.values()) - timedelta(days=1)
+    elsewhere = select(Enrolment.course_id).where(Enrolment.course_id != run.id, Enrolment.login.in_(here))
+    courses = session.scalars(elsewhere.distinct()).all()
+    # By course and learner, as the index has them: most learners are nowhere else.
     query = select(Event).where(
-        Event.course_id != run.id, Event.subject.in_(here), Event.kind.in_(DOOR[:2]), Event.at > earliest
+        Event.course_id.in_(courses), Event.subject.in_(here), Event.kind.in_(DOOR[:2]), Event.at > earliest
     )
     for login, stays in _stays(session.scalars(query.order_by(Event.at)), now).items():
         came, went = here[login]

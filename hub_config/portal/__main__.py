@@ -115,6 +115,16 @@ def config_of(app: FastAPI, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, headers=HEADERS)
 
 
+def handed_sockets() -> list[socket.socket] | None:
+    """The open socket that the supervisor has handed over, for this process alone; None where there is none."""
+    handed = os.environ.pop(LISTEN_FD, None)
+    if handed is None:
+        return None
+    listening = socket.socket(fileno=int(handed))
+    listening.set_inheritable(False)
+    return [listening]
+
+
 def main() -> None:
     """Serve until a signal."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
@@ -122,8 +132,7 @@ def main() -> None:
     app = build(settings, int(sys.argv[1]) if sys.argv[1:] else 1)
     collect_little()
     server = Server(config_of(app, settings.inner_host, settings.portal_port), app.state.portal.listeners)
-    handed = os.environ.get(LISTEN_FD)
-    server.run([socket.socket(fileno=int(handed))] if handed else None)
+    server.run(handed_sockets())
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import Posted, SignedIn, Visit, as_office
 from labs.texts import UserError
 
+#: So many of the newest events stand on the page at first: a course run of half a year makes hundreds of each learner.
+SHOWN = 60
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -113,11 +115,13 @@ def freeze(visit: Posted, institution: str, course: str) -> Response:
 
 
 @router.get("/office/{institution}/{course}/people/{login}")
-def person(visit: SignedIn, institution: str, course: str, login: str, done: str = "") -> HTMLResponse:
-    """One learner's record: the decision, what may be entered, and every event about them."""
+def person(
+    visit: SignedIn, institution: str, course: str, login: str, done: str = "", records: str = ""
+) -> HTMLResponse:
+    """One learner's record: the decision, what may be entered, and the events about them, the newest or all."""
     as_office(visit, institution)
     said = visit.t(ACTS[done][1]) if done in ACTS else ""
-    return _page(visit, institution, course, login, said=said)
+    return _page(visit, institution, course, login, said=said, most=None if records == "all" else SHOWN)
 
 
 @router.post("/office/{institution}/{course}/people/{login}/{act}")
@@ -141,7 +145,7 @@ def enter(
 
 def _page(
     visit: Visit, institution: str, course: str, login: str, *,
-    said: str = "", at: str = "", typed: Entry | None = None, problem: str = "",
+    said: str = "", at: str = "", typed: Entry | None = None, problem: str = "", most: int | None = SHOWN,
 ) -> HTMLResponse:  # fmt: skip
     with visit.records() as session:
         visit.run = run_of(session, institution, course)
@@ -152,7 +156,7 @@ def _page(
         return visit.page(
             "person.html", 422 if problem else 200, institution=institution, learner=learner, said=said, at=at,
             typed=typed or Entry(), empty=Entry(), problem=problem, hows=enrolments.HOW_TEXT, kinds=KINDS,
-            events=events[::-1], estimate=allowance_of(session, visit.run, learner, state.days, state.rules),
+            events=events[::-1], most=most, estimate=allowance_of(session, visit.run, learner, state.days, state.rules),
             self_pay=self_pay_of(visit.run, state.rules), flags=flags_of(events, login), flag_text=FLAG_TEXT,
             disclaimer=DISCLAIMER, told=lambda ids: [about_all[event] for event in ids if event in about_all],
         )  # fmt: skip

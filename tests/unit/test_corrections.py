@@ -288,6 +288,7 @@ def test_days_are_told_by_the_month_and_the_calendar_and_requests_lead_to_theirs
     assert f'href="{here}?month=2026-08#d-2026-08-03"' in page
     june = browser.get(f"{here}?month=2026-06").text
     assert days(june) == ["2026-06-03"]
+    assert "dayline" not in june, "of a day without a check-in there is no line to show"
     ways = r'rel="(?:prev|next)" href="([^"]+)"'
     assert re.findall(ways, page) == [f"{here}?month=2026-06#days", f"{here}?month=2026-08#days"]
     assert re.findall(ways, june) == [f"{here}?month=2026-07#days"]

@@ -12,12 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 from sqlalchemy import func, select
-from test_portal_world import COURSE, ORIGIN, PREFIX, SCRIPT, World, seeded_records, world
+from test_portal_world import COURSE, ORIGIN, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader import codes
 from grader.records import attend
 from grader.records.db import reading
-from grader.records.models import Event, Sighting
+from grader.records.models import Enrolment, Event, Sighting
 from hub_config.portal.door import DEVICE_COOKIE
 from hub_config.portal.security import Session, network_of
 from hub_config.portal.site import SESSION_COOKIE
@@ -341,11 +341,12 @@ def test_a_stay_in_another_course_at_the_same_time_is_to_be_looked_into(world: W
 
     press(world, "mina", "in")
     with writing(world.engine) as session:
+        session.add(Enrolment(course_id=OTHER, login="mina"))
         journal.append(
-            session, attend.CHECKED_IN, actor="mina", course="other-1", subject="mina",
+            session, attend.CHECKED_IN, actor="mina", course=OTHER, subject="mina",
             payload={"day": "2026-07-08"}, at=world.now - timedelta(hours=1),
         )  # fmt: skip
     world.now += timedelta(minutes=1)
     page = signs(world)
     assert "같은 시간에 다른 과정에도 입실" in page
-    assert "other-1" not in page, "which course is nobody's business here"
+    assert OTHER not in page, "which course is nobody's business here"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
 import sys
@@ -21,10 +22,11 @@ import pytest
 from test_portal_world import COURSE, PREFIX, World, seeded_records, world
 
 from hub_config.portal import live
-from hub_config.portal.__main__ import Server, config_of
+from hub_config.portal.__main__ import Server, config_of, handed_sockets
 from hub_config.portal.listeners import MOST, MOST_EACH, Listeners
 from hub_config.portal.runs import Run
 from hub_config.portal.shared import Shared
+from hub_config.supervisor import LISTEN_FD
 
 LAB = f"class/{COURSE}/labs/rough-cut"
 
@@ -175,6 +177,20 @@ def until(condition: object, seconds: float = 10) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_socket_that_was_handed_over_goes_on_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that the portal starts could else take its requests."""
+    assert handed_sockets() is None
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        number = os.dup(opened.fileno())
+        os.set_inheritable(number, True)
+        monkeypatch.setenv(LISTEN_FD, str(number))
+        (handed,) = handed_sockets() or []
+        assert handed.getsockname() == opened.getsockname()
+        assert not handed.get_inheritable()
+        assert LISTEN_FD not in os.environ
+        handed.close()
 
 
 def test_a_connection_ends_with_its_answer_and_the_proxy_is_told(world: World) -> None:

@@ -251,7 +251,11 @@ def test_a_hub_that_is_away_is_a_readable_page(world: World, monkeypatch: pytest
     def away(token: str) -> None:
         raise httpx.ConnectError("refused")
 
+    def forgotten(token: str) -> None:
+        raise LookupError
+
     browser = world.browser("mina")
+    monkeypatch.setattr(world.site.identity, "recall", forgotten, raising=False)
     monkeypatch.setattr(world.site.identity, "caller", away, raising=False)
     answer = browser.get(PREFIX + LEARN)
     assert answer.status_code == 503

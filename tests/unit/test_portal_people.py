@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, seede
 from grader.records import decisions, enrolments, exemptions, frozen
 from grader.records.db import writing
 from grader.records.state import find_course
+from hub_config.portal import people
 
 PLACE = f"office/hanbit/{COURSE}"
 #: Monday 13 July, when the course is over.
@@ -160,3 +162,22 @@ def test_the_allowance_is_an_estimate_with_its_numbers_and_what_stands_against_i
         answer = world.post(office, f"{PLACE}/people/mina/flag", "office", reason="r", **wrong)
         assert answer.status_code == 422
         assert "for which unit period" in answer.text
+
+
+def test_the_newest_events_stand_on_the_page_and_all_are_one_link_away(
+    world: World, office: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(world)
+    here = f"{PREFIX}{PLACE}/people/mina"
+
+    def listed(page: str) -> list[str]:
+        shown = page[page.index('id="events-title"') :]
+        return re.findall("<li>(.*?)</li>", shown[: shown.index("</ol>")])
+
+    every = office.get(here).text
+    assert "?records=all" not in every
+    monkeypatch.setattr(people, "SHOWN", 2)
+    page = office.get(here).text
+    assert listed(page) == listed(every)[:2]
+    assert f'href="{here}?records=all#events-title">Show all {len(listed(every))} records<' in page
+    assert listed(office.get(f"{here}?records=all").text) == listed(every)
