@@ -40,6 +40,8 @@ class KnownPeople(HubIdentity):
     def caller(self, token: str) -> Caller | None:
         return PEOPLE.get(token)
 
+    recall = caller
+
 
 def make_app(engine: Engine, blobs: Path, prefix: str = "/api/v1", now: datetime = MONDAY_TEN) -> FastAPI:
     """The service as the product mounts it."""
