@@ -47,7 +47,3 @@ class Shared:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._database.close()

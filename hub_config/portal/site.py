@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -17,19 +16,12 @@ from anyio import CapacityLimiter
 from babel import dates
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.runtime import Context
-from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session as DatabaseSession
 from starlette.concurrency import run_in_threadpool
 
-from grader.attendance import EVENT_TEXT, STATUS_TEXT
 from grader.certificates.paper import DAY
 from grader.certificates.press import Press
-from grader.completion import OUTCOME_TEXT
-from grader.deadlines import explained
-from grader.engine.causes import CAUSES
 from grader.records.announcements import Announcement, shown
 from grader.records.attend import zone
 from grader.records.blobs import BlobStore
@@ -53,10 +45,10 @@ from hub_config.portal.lately import Lately
 from hub_config.portal.limits import AddressLimiter
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.places import Place, places
+from hub_config.portal.rendering import environment
 from hub_config.portal.runs import RunBoard
 from hub_config.portal.security import Seals, Session, local_path, same_origin
 from hub_config.portal.shared import Shared
-from hub_config.portal.visible import visible
 from labs.texts import Text
 
 HERE = Path(__file__).parent
@@ -137,66 +129,6 @@ class Site:
         own = [path.read_bytes() for path in sorted((HERE / "static").iterdir())]
         parts = (*own, self.settings.htmx_file.read_bytes())
         self.version = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
-
-
-class _Context(Context):
-    """Calls what a template calls as it is: none of our functions asks for the context, and Jinja looks at each call whether it does."""
-
-    def call(self, called: Callable[..., Any], /, *args: Any, **values: Any) -> Any:
-        values.pop("_block_vars", None)
-        values.pop("_loop_vars", None)
-        return called(*args, **values)
-
-
-@cache
-def _environment(words: Words) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        # Templates do not change under a running portal; each part of a page would be looked at on the disk.
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.context_class = _Context
-    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    gettext, ngettext = _shown_words(words)
-    environment.globals.update(gettext=gettext, ngettext=ngettext, _=gettext)
-    environment.globals.update(
-        outcome_text=OUTCOME_TEXT, status_text=STATUS_TEXT, event_text=EVENT_TEXT, cause_text=CAUSES
-    )
-    environment.globals["explained"] = explained
-    environment.filters["text"] = lambda text: text.in_(words.lang)
-    environment.filters["sentence"] = lambda text: _capital(text.in_(words.lang))
-    environment.filters["points"] = lambda value: f"{value:g}"
-    environment.filters["thousands"] = lambda value: f"{value:,}"
-    environment.filters["visible"] = visible
-    # A macro that a large table calls with the same few values.
-    environment.filters["once"] = cache
-    return environment
-
-
-def _shown_words(words: Words) -> tuple[Callable[..., Markup], Callable[..., Markup]]:
-    """What Jinja's own newstyle callables do, where every page escapes: a large table says the same words a thousand times."""
-
-    @lru_cache(4096)
-    def plain(message: str) -> Markup:
-        return Markup(words.gettext(message)) % {}  # noqa: S704  the catalogue's own words
-
-    def gettext(message: str, /, **values: Any) -> Markup:
-        return Markup(words.gettext(message)) % values if values else plain(message)  # noqa: S704
-
-    def ngettext(singular: str, plural: str, count: int, /, **values: Any) -> Markup:
-        return Markup(words.ngettext(singular, plural, count)) % {"num": count, **values}  # noqa: S704
-
-    return gettext, ngettext
-
-
-def _capital(text: str) -> str:
-    """The grader's English texts are parts of a sentence; here each stands on its own."""
-    return text[:1].upper() + text[1:]
 
 
 @dataclass
@@ -330,7 +262,7 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page."""
-        html = _environment(self.words).get_template(template).render(v=self, **values)
+        html = environment(self.words).get_template(template).render(v=self, **values)
         return HTMLResponse(html, status)
 
     def go(self, *parts: str, query: str = "") -> RedirectResponse:

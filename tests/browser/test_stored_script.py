@@ -96,13 +96,13 @@ def test_nothing_that_was_stored_runs(stored: Portal, browser: Browser, role: st
 def test_it_would_run_without_the_defences(stored: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without escaping and without the content policy it runs; each of the two alone stops it."""
     roster = f"{stored.url}{PREFIX}class/{stored.filled['course']}"
-    made = site._environment
+    made = site.environment
     page = opened(browser, stored, "teacher")
-    monkeypatch.setattr(site, "_environment", unescaped(made))
+    monkeypatch.setattr(site, "environment", unescaped(made))
     assert ran(page, roster) is None, "the content policy alone"
     monkeypatch.setitem(security.HEADERS, "content-security-policy", "frame-ancestors 'none'")
     assert ran(page, roster) == "yes", "neither"
-    monkeypatch.setattr(site, "_environment", made)
+    monkeypatch.setattr(site, "environment", made)
     assert ran(page, roster) is None, "the escaping alone"
     page.context.close()
 
@@ -191,7 +191,7 @@ def test_the_names_would_run_without_the_defences(
     handed_in: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch, path: str, quotes_links: bool
 ) -> None:
     page, at = opened(browser, handed_in, "teacher"), handed_in.url + address(path, GETS[path], handed_in.filled)
-    monkeypatch.setattr(site, "_environment", unescaped(site._environment))
+    monkeypatch.setattr(site, "environment", unescaped(site.environment))
     assert ran(page, at) is None, "the content policy alone"
     assert bool(page.locator(LINKS).count()) is quotes_links
     monkeypatch.setitem(security.HEADERS, "content-security-policy", "frame-ancestors 'none'")

@@ -409,14 +409,14 @@ def test_hostile_text_is_text_on_every_page(world: World, prompt: str) -> None:
 def test_without_the_escaping_a_prompt_would_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = played(world)
     hostile(made, SCRIPT)
-    real = site._environment.__wrapped__
+    real = site.environment.__wrapped__
 
     def open_door(words: Any) -> Environment:
         environment = real(words)
         environment.autoescape = False
         return environment
 
-    monkeypatch.setattr(site, "_environment", open_door)
+    monkeypatch.setattr(site, "environment", open_door)
     pages = pages_of(world, made)
     assert sum(SCRIPT in page for page in pages.values()) >= 6
 
@@ -424,14 +424,14 @@ def test_without_the_escaping_a_prompt_would_run(world: World, monkeypatch: pyte
 def test_without_visible_a_mark_would_turn_the_text_around(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = played(world)
     hostile(made, PROMPTS[1])
-    real = site._environment.__wrapped__
+    real = site.environment.__wrapped__
 
     def blind(words: Any) -> Environment:
         environment = real(words)
         environment.filters["visible"] = str
         return environment
 
-    monkeypatch.setattr(site, "_environment", blind)
+    monkeypatch.setattr(site, "environment", blind)
     assert sum(RTL in page for page in pages_of(world, made).values()) == 5
 
 

@@ -92,7 +92,7 @@ def test_a_script_in_any_text_stays_text(desk: DeskClass, monkeypatch: pytest.Mo
     asked = f'{{"messages": [{{"role": "user", "content": "{SCRIPT}"}}]}}'
     desk.world.answer.receipts = [receipt(1, model=SCRIPT, prompt=asked)]  # type: ignore[attr-defined]
     if not defended:
-        environment = site._environment(desk.world.site.words["ko"])
+        environment = site.environment(desk.world.site.words["ko"])
         monkeypatch.setattr(environment, "autoescape", False)
         monkeypatch.setattr(environment, "cache", None)
     shown = page(desk, f"/{submission}").text + page(desk, f"/{submission}/ai/rcpt_{1:024x}").text

@@ -18,7 +18,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 def drawn(body: str, **values: object) -> str:
-    environment = site._environment(load()["en"])
+    environment = site.environment(load()["en"])
     template = environment.from_string('{% import "_parts.html" as parts with context %}' + body)
     return template.render(**{"v": SimpleNamespace(), "script": SCRIPT, **values})
 

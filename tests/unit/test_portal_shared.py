@@ -166,7 +166,6 @@ def test_a_process_killed_while_it_writes_leaves_all_or_nothing(tmp_path: Path) 
         found = shared.read("SELECT DISTINCT value FROM pairs")
         assert len(found) <= 1
         assert shared.read("PRAGMA integrity_check") == [("ok",)]
-        shared.close()
 
 
 def test_what_fails_halfway_is_taken_back(process: Process) -> None:

@@ -119,29 +119,48 @@ def test_a_hub_that_breaks_is_an_error_and_not_an_answer() -> None:
     assert known.caller("t") == GRADER
 
 
-def test_a_revoked_token_ends_when_its_answer_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+class Clock:
+    """Stands until it is told."""
+
     now = 1000.0
-    monkeypatch.setattr(roles, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
-    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(roles, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def hub() -> PlayedHub:
+    return PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
+
+
+@pytest.fixture
+def known(hub: PlayedHub, clock: Clock) -> HubIdentity:
+    """Who has asked for a learner's token already."""
     known = identity(hub, keep_seconds=30)
     assert known.caller("t") == LEARNER
+    return known
+
+
+def test_a_revoked_token_ends_when_its_answer_is_old(known: HubIdentity, hub: PlayedHub, clock: Clock) -> None:
     hub.status = 403
-    now += 14.9
+    clock.now += 14.9
     assert known.caller("t") == LEARNER
     assert len(hub.asked) == 1
-    now += 15.2
+    clock.now += 15.2
     assert known.caller("t") is None
     assert len(hub.asked) == 2
 
 
-def test_who_goes_on_is_asked_for_again_before_anybody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr(roles, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
-    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
-    known = identity(hub, keep_seconds=30)
-    known.caller("t")
+def test_who_goes_on_is_asked_for_again_before_anybody_waits(known: HubIdentity, hub: PlayedHub, clock: Clock) -> None:
     hub.may_answer.clear()
-    now += 16
+    clock.now += 16
     assert [known.caller("t"), known.caller("t")] == [LEARNER, LEARNER], "given although the Hub does not answer"
     hub.status = 403
     hub.may_answer.set()
@@ -150,19 +169,13 @@ def test_who_goes_on_is_asked_for_again_before_anybody_waits(monkeypatch: pytest
     assert len(hub.asked) == 2
 
 
-def test_a_hub_that_breaks_meanwhile_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr(roles, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
-    hub = PlayedHub(model={"name": "ann", "groups": ["nbgrader-a"]})
-    known = identity(hub, keep_seconds=30)
-    known.caller("t")
+def test_a_hub_that_breaks_meanwhile_changes_nothing(known: HubIdentity, hub: PlayedHub, clock: Clock) -> None:
     hub.status = 500
-    now += 16
-    assert known.caller("t") == LEARNER
-    wait_until(lambda: not known._asked_again)
-    assert known.caller("t") == LEARNER
-    wait_until(lambda: not known._asked_again)
-    now += 15
+    clock.now += 16
+    for _ in range(2):
+        assert known.caller("t") == LEARNER
+        wait_until(lambda: not known._asked_again)
+    clock.now += 15
     with pytest.raises(httpx.HTTPStatusError):
         known.caller("t")
 
