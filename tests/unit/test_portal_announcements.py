@@ -132,13 +132,13 @@ def test_markup_is_text_and_turned_text_is_spelled_out(world: World) -> None:
 
 
 def test_without_the_escaping_it_would_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = site._environment.__wrapped__
+    real = site.environment.__wrapped__
 
     def open_door(words: Any) -> Environment:
         environment = real(words)
         environment.autoescape = False
         return environment
 
-    monkeypatch.setattr(site, "_environment", open_door)
+    monkeypatch.setattr(site, "environment", open_door)
     tell(world, HOSTILE)
     assert "<bdi><script>alert(1)" in learners_page(world)
