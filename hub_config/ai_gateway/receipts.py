@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from aiohttp import web
 
@@ -16,11 +16,12 @@ from hub_config.ai_gateway import errors
 from hub_config.ai_gateway.gateway import GATEWAY, Gateway, identify
 from hub_config.ai_gateway.identity import Identity
 from hub_config.ai_gateway.ledger import ReceiptQuery
-from hub_config.ai_gateway.ledger.terms import Group
+from hub_config.ai_gateway.ledger.terms import Content, Group
 
 MOST = 1000
 #: A cell that begins with one of these is a formula to a spreadsheet.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+CONTENTS: dict[str, Content] = {"0": "none", "asked": "asked", "1": "all"}
 COLUMNS = (
     "number", "id", "at", "learner", "course", "lab", "endpoint", "model", "upstream", "outcome", "prompt_tokens",
     "completion_tokens", "audio_ms", "characters", "images", "reserved_krw", "cost_krw", "latency_ms", "first_byte_ms",
@@ -40,7 +41,7 @@ def add_routes(app: web.Application, course_and_lab: str) -> None:
 async def _receipts(request: web.Request) -> web.Response:
     """Give receipts, newest first, in pages."""
     limit = _limit(request.query)
-    query = await _query(request, limit + 1, content=request.query.get("content", "1") == "1")
+    query = await _query(request, limit + 1, content=_content(request.query))
     rows = await request.app[GATEWAY].ledger.receipts(query)
     return web.json_response({"object": "list", "data": rows[:limit], "has_more": len(rows) > limit})
 
@@ -58,7 +59,7 @@ async def _csv(request: web.Request) -> web.StreamResponse:
     """Give all receipts as a table, page by page."""
     gateway, with_content = request.app[GATEWAY], request.query.get("content") == "1"
     columns = (*COLUMNS, "prompt", "answer") if with_content else COLUMNS
-    query = await _query(request, MOST, content=with_content)
+    query = await _query(request, MOST, content="all" if with_content else "none")
     response = web.StreamResponse(
         headers={"Content-Disposition": 'attachment; filename="ai-receipts.csv"', "X-Content-Type-Options": "nosniff"}
     )
@@ -74,21 +75,17 @@ async def _csv(request: web.Request) -> web.StreamResponse:
 
 
 async def _spend(request: web.Request) -> web.Response:
-    """Give calls, tokens and won by course, learner, lab, day, model or outcome; a learner gets their own row."""
+    """Give calls, tokens and won by course, learner, lab, day, model or outcome, or by two of them; a learner gets their own rows."""
     caller, gateway = await identify(request), request.app[GATEWAY]
-    course, group = request.query.get("course"), request.query.get("group", "learner")
+    course, lab = request.query.get("course"), request.query.get("lab") or None
+    group, by = _group(request.query, "group") or "learner", _group(request.query, "by")
     sees_all = _sees_all(gateway, caller, course)
     if not sees_all and (group != "learner" or course is None or not caller.takes_part(course)):
         raise errors.foreign_receipts()
-    for known in get_args(Group):
-        if known == group:
-            since, until = _moment(gateway, request.query, "since"), _moment(gateway, request.query, "until")
-            one = {name: request.query.get(name) or None for name in ("lab", "outcome")}
-            rows = await gateway.ledger.spend(known, course, since, until, **one)
-            seen = rows if sees_all else [row for row in rows if row["learner"] == caller.name]
-            return web.json_response({"object": "list", "data": seen})
-    groups = ", ".join(get_args(Group))
-    raise errors.invalid(f"group은 {groups} 중 하나입니다.", f"group is one of {groups}.", param="group")
+    since, until = _moment(gateway, request.query, "since"), _moment(gateway, request.query, "until")
+    rows = await gateway.ledger.spend(group, course, since, until, lab=lab, by=by)
+    seen = rows if sees_all else [row for row in rows if row["learner"] == caller.name]
+    return web.json_response({"object": "list", "data": seen})
 
 
 async def _replay(request: web.Request) -> web.Response:
@@ -113,7 +110,7 @@ def _recorded(row: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _query(request: web.Request, limit: int, *, content: bool) -> ReceiptQuery:
+async def _query(request: web.Request, limit: int, *, content: Content) -> ReceiptQuery:
     """Read what is asked for, within what the caller may see."""
     gateway, caller, asked = request.app[GATEWAY], await identify(request), request.query
     course, learner = asked.get("course"), asked.get("learner")
@@ -138,6 +135,27 @@ def _limit(asked: Mapping[str, str]) -> int:
             f"limit은 1~{MOST} 사이의 수입니다.", f"limit is a number from 1 to {MOST}.", param="limit"
         )
     return int(limit)
+
+
+def _group(asked: Mapping[str, str], name: str) -> Group | None:
+    """Read what sums are told by."""
+    told = asked.get(name)
+    for known in get_args(Group):
+        if known == told:
+            return cast("Group", known)
+    if told is None:
+        return None
+    groups = ", ".join(get_args(Group))
+    raise errors.invalid(f"{name}은 {groups} 중 하나입니다.", f"{name} is one of {groups}.", param=name)
+
+
+def _content(asked: Mapping[str, str]) -> Content:
+    """Read what of the calls is told with their receipts."""
+    told = asked.get("content", "1")
+    if told not in CONTENTS:
+        names = ", ".join(CONTENTS)
+        raise errors.invalid(f"content는 {names} 중 하나입니다.", f"content is one of {names}.", param="content")
+    return CONTENTS[told]
 
 
 def _moment(gateway: Gateway, asked: Mapping[str, str], name: str) -> datetime | None:

@@ -55,7 +55,7 @@ class Gateway:
         return None if lines is None else Counter({line.name: line.calls for line in lines})
 
     def spend(self, group: Group, token: str, **query: str) -> list[Spend] | None:
-        """What was used, by course, learner, lab, day, model or outcome; the dearest first, days newest first."""
+        """What was used, by course, learner, lab, day, model or outcome, and `by` a second one; the dearest first, days newest first."""
         found = self._read(Spends, "/spend", token, {"group": group, **query})
         try:
             lines = [Spend.model_validate({**line, "name": line.get(group)}) for line in found.data] if found else []

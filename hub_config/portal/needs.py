@@ -46,17 +46,15 @@ def ai_today(visit: Visit, course: str) -> AiToday | None:
     gateway, since = visit.site.gateway, _midnight(visit).isoformat()
     if not gateway.is_there:
         return AiToday()
-    used = gateway.spend("learner", visit.token, course=course, since=since)
-    refused = (
-        gateway.spend("learner", visit.token, course=course, since=since, outcome="budget_exceeded") if used else []
-    )
-    answered = gateway.spend("learner", visit.token, course=course, since=since, outcome="ok") if refused else []
-    if used is None or refused is None or answered is None:
+    lines = gateway.spend("learner", visit.token, course=course, since=since, by="outcome")
+    if lines is None:
         return None
-    last_ok = {line.name: line.last_at for line in answered if line.last_at}
-    newest = {line.name: line.last_at for line in refused if line.last_at}
-    gone = {name: at for name, at in newest.items() if name not in last_ok or last_ok[name] < at}
-    return AiToday(frozenset(line.name for line in used if line.calls), gone)
+    newest = {(line.name, line.outcome): line.last_at for line in lines if line.last_at}
+    gone = {
+        name: at for (name, outcome), at in newest.items()
+        if outcome == "budget_exceeded" and ((name, "ok") not in newest or newest[name, "ok"] < at)
+    }  # fmt: skip
+    return AiToday(frozenset(line.name for line in lines if line.calls), gone)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _newest(visit: Visit, course: str) -> list[Receipt] | None:
     found: list[Receipt] = []
     before: dict[str, str] = {}
     while len(found) < MOST_CALLS:
-        page = visit.site.gateway.receipts(visit.token, course=course, content="1", limit=str(AT_A_TIME), **before)
+        page = visit.site.gateway.receipts(visit.token, course=course, content="asked", limit=str(AT_A_TIME), **before)
         if page is None:
             return None
         found += [row for row in page.data if row.course == course]

@@ -39,13 +39,15 @@ async def test_receipts_are_found_by_lab_learner_and_day(w: World) -> None:
     assert await found("?course=video&learner=bob") == [("bob", "rough-cut")]
     assert await found("?course=video&until=2020-01-01") == []
     assert len(await found("?course=video&since=2020-01-01")) == 3
-    for wrong in ("limit=0", "limit=x", "limit=1001", "since=yesterday"):
+    for wrong in ("limit=0", "limit=x", "limit=1001", "since=yesterday", "content=yes"):
         assert (await w.ask("GET", f"/receipts?{wrong}")).status == 400
     page = (await w.ask("GET", "/receipts?course=video&limit=2", token="teacher-token")).json()
     assert (len(page["data"]), page["has_more"]) == (2, True)
     rest = await w.ask("GET", f"/receipts?course=video&limit=2&before={page['data'][-1]['id']}", token="teacher-token")
     assert (len(rest.json()["data"]), rest.json()["has_more"]) == (1, False)
     assert (await w.receipts("?content=0"))[0]["prompt"] is None
+    asked, full = [(await w.receipts(f"?content={name}"))[0] for name in ("asked", "1")]
+    assert (asked["prompt"], asked["answer"]) == (full["prompt"], None)
 
 
 async def test_a_receipt_is_shown_to_those_who_may_see_it(w: World) -> None:
@@ -99,7 +101,12 @@ async def test_spend_is_summed_for_the_course_and_the_institution(w: World) -> N
         ("/spend?course=books", "teacher"),
     ]  # fmt: skip
     assert [(await w.ask("GET", path, token=f"{name}-token")).status for path, name in refused] == [403] * 5
-    assert (await w.ask("GET", "/spend?group=password", token="office-token")).status == 400
+    for bad in ("group=password", "group=learner&by=password", "by=learner,outcome"):
+        assert (await w.ask("GET", f"/spend?{bad}", token="office-token")).status == 400, bad
+    both = (await w.ask("GET", "/spend?course=video&by=outcome", token="teacher-token")).json()["data"]
+    assert [(row["learner"], row["outcome"], row["calls"]) for row in both] == [("ann", "ok", 1), ("bob", "ok", 1)]
+    (own,) = (await w.ask("GET", "/spend?course=video&by=outcome", token="ann-token")).json()["data"]
+    assert own["learner"] == "ann"
 
 
 async def test_recordings_hold_the_key_of_the_request(w: World) -> None:

@@ -96,8 +96,10 @@ async def test_asking_for_receipts(ledger: Ledger, clock: Clock) -> None:
     assert await ask(before=c, limit=2) == [b, a]
     assert await ask(before="rcpt_unknown") == []
     (bare,) = await ledger.receipts(ReceiptQuery(limit=1))
-    (full,) = await ledger.receipts(ReceiptQuery(limit=1, content=True))
+    (full,) = await ledger.receipts(ReceiptQuery(limit=1, content="all"))
+    (asked,) = await ledger.receipts(ReceiptQuery(limit=1, content="asked"))
     assert (bare["prompt"], bare["answer"], bare["answer_type"]) == (None, None, None)
+    assert (asked["prompt"], asked["answer"], asked["answer_type"]) == ("[]", None, None)
     assert (full["prompt"], full["answer"], full["answer_type"]) == ("[]", "well", "text/plain")
 
 
@@ -142,7 +144,11 @@ async def test_what_was_spent_by_whom_where_when_and_on_what(ledger: Ledger, clo
     }
     outcomes = {row["outcome"]: (row["calls"], row["refused"]) for row in await ledger.spend("outcome", "video")}
     assert outcomes == {"ok": (2, 0), "unknown_model": (0, 1)}
-    assert [row["learner"] for row in await ledger.spend("learner", "video", outcome="unknown_model")] == ["ann"]
+    both = {
+        (row["learner"], row["outcome"]): row["calls"] for row in await ledger.spend("learner", "video", by="outcome")
+    }
+    assert both[("ann", "unknown_model")] == 0, "told apart by the second"
+    assert sum(both.values()) == sum(row["calls"] for row in await ledger.spend("learner", "video"))
     assert [row["learner"] for row in await ledger.spend("learner", "video", lab="titles")] == ["bob"]
     assert [row["course"] for row in await ledger.spend("course", since=clock() - timedelta(hours=1))] == [
         "books",

@@ -35,15 +35,14 @@ class Played:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path != "/spend":
             return self.otherwise(request)
-        outcome = request.url.params.get("outcome")
-        if outcome == "budget_exceeded":
-            lines = [self.line(name, minutes) for name, minutes in self.refused.items()]
-        else:
-            lines = [self.line(name, 30) for name in self.users]
+        lines = [self.line(name, "ok", 30, calls=1) for name in self.users]
+        if request.url.params.get("by") == "outcome":
+            lines += [self.line(name, "budget_exceeded", minutes, calls=0) for name, minutes in self.refused.items()]
         return httpx.Response(200, json={"data": lines})
 
-    def line(self, name: str, minutes: int) -> dict[str, Any]:
-        return {**spend("learner", name, 1), "last_at": (NOW + timedelta(minutes=minutes)).isoformat()}
+    def line(self, name: str, outcome: str, minutes: int, calls: int) -> dict[str, Any]:
+        at = (NOW + timedelta(minutes=minutes)).isoformat()
+        return {**spend("learner", name, calls), "outcome": outcome, "last_at": at}
 
 
 def check_in(world: World, *logins: str) -> None:

@@ -7,16 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
-from hub_config.ai_gateway.ledger.terms import OK, Group, ReceiptQuery
+from hub_config.ai_gateway.ledger.terms import OK, Content, Group, ReceiptQuery
 
 _RECEIPT = ", ".join(("number", *CHAINED, "hash"))
 _WITH_CONTENT = f"{_RECEIPT}, {', '.join(CONTENT)} FROM receipts LEFT JOIN contents USING (number)"
-_WITHOUT_CONTENT = f"{_RECEIPT}, {', '.join(f'NULL AS {name}' for name in CONTENT)} FROM receipts"
+_COLUMNS: dict[Content, str] = {
+    "none": f"{_RECEIPT}, {', '.join(f'NULL AS {name}' for name in CONTENT)} FROM receipts",
+    "asked": f"{_RECEIPT}, prompt, NULL AS answer, NULL AS answer_type FROM receipts LEFT JOIN contents USING (number)",
+    "all": _WITH_CONTENT,
+}
 _CONDITIONS = {
     "course": "course = ?",
     "lab": "lab = ?",
     "learner": "learner = ?",
-    "outcome": "outcome = ?",
     "since": "at >= ?",
     "until": "at < ?",
     "before": "number < (SELECT number FROM receipts WHERE id = ?)",
@@ -34,7 +37,7 @@ def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> list[Row]:
         until=query.until,
         before=query.before,
     )
-    columns = _WITH_CONTENT if query.content else _WITHOUT_CONTENT
+    columns = _COLUMNS[query.content]
     return _rows(db, f"SELECT {columns}{condition} ORDER BY number DESC LIMIT ?", [*values, query.limit])
 
 
@@ -51,13 +54,17 @@ def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> lis
     return _rows(db, sql, [*values, OK])
 
 
-def spend(db: sqlite3.Connection, group: Group, **asked: str | datetime | None) -> list[Row]:
+def spend(
+    db: sqlite3.Connection, group: Group, by: Group | None = None, **asked: str | datetime | None
+) -> list[Row]:  # fmt: skip
     """Give the sums of calls, tokens and won; a call that was not let through counts as refused only."""
     condition, values = _where(**asked)
+    groups = [group, by] if by else [group]
     sql = (
-        f"SELECT {group}, sum(refused = 0 AND endpoint <> '-') AS calls, sum(refused) AS refused, "  # noqa: S608 -- a Group
+        f"SELECT {', '.join(groups)}, sum(refused = 0 AND endpoint <> '-') AS calls, sum(refused) AS refused, "  # noqa: S608 -- a Group
         "coalesce(sum(prompt_tokens), 0) AS prompt_tokens, coalesce(sum(completion_tokens), 0) AS completion_tokens, "
-        f"sum(cost_krw) AS cost_krw, min(at) AS first_at, max(at) AS last_at FROM receipts{condition} GROUP BY +{group} ORDER BY 1"  # +: by the condition's index, not the group's
+        f"sum(cost_krw) AS cost_krw, min(at) AS first_at, max(at) AS last_at FROM receipts{condition} "
+        f"GROUP BY {', '.join(f'+{one}' for one in groups)} ORDER BY 1"  # +: by the condition's index, not the group's
     )
     return _rows(db, sql, values)
 

@@ -13,6 +13,8 @@ from hub_config.ai_gateway.config import Limit
 AccountName = Literal["learner", "lab", "course", "institution"]
 Unit = Literal["krw", "tokens"]
 Period = Literal["all", "day"]
+#: What of a call is read with its receipt: nothing, what was asked, or the answer too.
+Content = Literal["none", "asked", "all"]
 Group = Literal["course", "learner", "lab", "day", "model", "outcome"]
 OK, GATEWAY_DIED, MACHINE_DIED = "ok", "gateway_died", "machine_died"
 
@@ -184,7 +186,7 @@ class ReceiptQuery:
     until: datetime | None = None
     before: str | None = None
     limit: int = 100
-    content: bool = False
+    content: Content = "none"
 
 
 def new_receipt_id() -> str:
