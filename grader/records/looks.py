@@ -12,8 +12,20 @@ from grader.records.models import Enrolment, Look
 
 def note(session: Session, *, who: str, address: str, what: str, course: str, subject: str, now: datetime) -> None:
     """Write a look at a learner's record, or at those of a whole course where no learner is named."""
-    look = Look(at=now, who=who[:60], address=address[:60], what=what[:80], course_id=course[:60], subject=subject[:60])
-    session.add(look)
+    session.add(_look(who, address, what, course, subject, now))
+
+
+def is_noted(
+    session: Session, *, who: str, address: str, what: str, course: str, subject: str, now: datetime
+) -> bool:  # fmt: skip
+    """Whether that very look is written already."""
+    one = _look(who, address, what, course, subject, now)
+    same = (Look.at == one.at, Look.who == one.who, Look.what == one.what, Look.course_id == one.course_id)
+    return session.scalar(select(Look.id).where(*same, Look.subject == one.subject).limit(1)) is not None
+
+
+def _look(who: str, address: str, what: str, course: str, subject: str, now: datetime) -> Look:
+    return Look(at=now, who=who[:60], address=address[:60], what=what[:80], course_id=course[:60], subject=subject[:60])
 
 
 def looks_at(session: Session, login: str, *, limit: int = 500) -> list[Look]:

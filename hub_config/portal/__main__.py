@@ -58,6 +58,7 @@ def portal_settings(settings: Settings) -> PortalSettings:
         paper_fonts_folder=assets.fonts(),
         keys_folder=settings.data / "secrets" / "issuers",
         courses_folder=settings.data / "courses",
+        looks_folder=settings.data / "records",
         gateway_url=settings.gateway_url,
         grade_command=(*command, "grade", "--json"),
         feedback_command=(*command, "feedback", "--json"),

@@ -174,8 +174,10 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.keeper.start()
+    app.state.portal.looks.start()
     yield
     app.state.keeper.stop()
+    app.state.portal.looks.stop()
     app.state.portal.runs.stop()
     app.state.portal.rollup.stop()
 

@@ -46,6 +46,7 @@ class PortalSettings(BaseModel):
     courses_folder: Path = Field(
         description="the folder of nbgrader's course folders, for the review desk, logs and comparisons"
     )
+    looks_folder: Path = Field(description="the folder in which looks at records wait for the database")
     gateway_url: str | None = Field(default=None, description="the AI gateway, to show what is left of a budget")
     grade_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")
     feedback_command: tuple[str, ...] = Field(min_length=1, description="run with the course and the lab at its end")

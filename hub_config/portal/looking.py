@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from grader.records import certificates, looks, work
+from grader.records import certificates, work
 from grader.records.certificates import BadCertificate
-from grader.records.db import writing
+from grader.records.db import reading
 from grader.records.work import UnknownWork
 from hub_config.portal.i18n import N_
 from hub_config.portal.site import Visit
@@ -62,10 +62,12 @@ def note(visit: Visit, route: str) -> None:
     subject = params.get("login") or params.get("learner") or request.query_params.get("learner", "")
     if not visit.site.lately.is_new((who, address, route, *map(str, params.values()), subject), visit.now):
         return
-    with writing(visit.site.engine) as session:
-        subject = subject or _owner(session, course, params.get("submission", ""), params.get("certificate", ""))
-        looks.note(session, who=who, address=address, what=route, course=course or params["institution"],
-                   subject=subject, now=visit.now)  # fmt: skip
+    if not subject:
+        with reading(visit.site.engine) as session:
+            subject = _owner(session, course, params.get("submission", ""), params.get("certificate", ""))
+    visit.site.looks.write(
+        who=who, address=address, what=route, course=course or params["institution"], subject=subject, now=visit.now
+    )
 
 
 def called(what: str) -> str:

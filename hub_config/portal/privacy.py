@@ -32,6 +32,7 @@ IN_MEMORY = 8_000_000
 def my_data(visit: SignedIn, course: str) -> HTMLResponse:
     """What is held about the learner, and who looked at it."""
     as_learner(visit, course)
+    visit.site.looks.take_in()
     with visit.records() as session:
         visit.run = find_course(session, course)
         found = looks.looks_at(session, visit.who.name)
@@ -61,6 +62,7 @@ def file_of_person(visit: SignedIn, institution: str, course: str, login: str) -
 def looks_of_office(visit: SignedIn, institution: str) -> HTMLResponse:
     """Who looked at records of the institution's courses, newest first."""
     as_office(visit, institution)
+    visit.site.looks.take_in()
     with visit.records() as session:
         visit.institution = session.get_one(Institution, institution)
         courses = list(session.scalars(select(CourseRun.id).where(CourseRun.institution_id == institution)))
@@ -69,6 +71,7 @@ def looks_of_office(visit: SignedIn, institution: str) -> HTMLResponse:
 
 
 def _file(visit: Visit, login: str, courses: Collection[str] | None, *, ai: bool) -> StreamingResponse:
+    visit.site.looks.take_in()
     with visit.records() as session:
         found = personal.about(session, login, visit.now, courses=courses)
     packed = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed when it is sent)

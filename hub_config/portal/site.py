@@ -27,6 +27,7 @@ from grader.records.attend import zone
 from grader.records.blobs import BlobStore
 from grader.records.corrections import requests_in
 from grader.records.db import reading
+from grader.records.look_spool import LookSpool
 from grader.records.models import CourseLab, CourseRun, Institution
 from grader.records.rollup import RollUp
 from grader.records.watch import Watch
@@ -114,6 +115,7 @@ class Site:
     idle: IdleServers = field(init=False)
     #: Pages that need no login are asked for so often by one address.
     public_limiter: AddressLimiter = field(init=False)
+    looks: LookSpool = field(init=False)
     press: Press = field(init=False)
     rollup: RollUp = field(init=False)
     version: str = field(init=False)
@@ -122,6 +124,7 @@ class Site:
         settings, shared = self.settings, self.shared
         self.runs, self.listeners, self.lately = RunBoard(shared), Listeners(shared), Lately(shared)
         self.idle, self.public_limiter = IdleServers(shared), AddressLimiter(shared)
+        self.looks = LookSpool(settings.looks_folder, self.engine)
         self.rollup = RollUp(self.engine, settings.now, check_pairs)
         self.press = Press(
             settings.paper_fonts_folder, settings.keys_folder, self.blobs, settings.address + settings.prefix

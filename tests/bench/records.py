@@ -151,7 +151,7 @@ def _client(engine: Any, pilot: Pilot, now: list[Any]) -> TestClient:
         prefix=PREFIX, hub_url="http://hub.test", hub_api_url="http://hub.test/hub/api", api_token="bench",
         secret=b"a secret of the bench", htmx_file=assets / "htmx.js", fonts_folder=assets, paper_fonts_folder=assets, keys_folder=FOLDER / "keys", gateway_url=None,
         grade_command=("true",), feedback_command=("true",), similar_command=("true",), release_command=("true",), prepare_command=("true",),
-        courses_folder=FOLDER / "courses", now=lambda: now[0],
+        courses_folder=FOLDER / "courses", looks_folder=FOLDER / "looks", now=lambda: now[0],
     )  # fmt: skip
     app = create_app(
         settings,

@@ -31,7 +31,7 @@ class Portal:
         command = ("true",)
         settings = PortalSettings(
             api_token="t", secret=b"s", htmx_file=assets / "htmx.js", fonts_folder=assets, courses_folder=room.root.parent,
-            paper_fonts_folder=assets, keys_folder=room.folder / "keys",
+            paper_fonts_folder=assets, keys_folder=room.folder / "keys", looks_folder=room.folder / "looks",
             grade_command=command, feedback_command=command, similar_command=command, release_command=command, prepare_command=command, now=lambda: MONDAY_TEN,
         )  # fmt: skip
         self.app = create_app(settings, room.engine, BlobStore(room.folder / "blobs"), KnownPeople())

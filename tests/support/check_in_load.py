@@ -121,7 +121,7 @@ def serve(url: str, port: int) -> None:
     nothing = (sys.executable, "-c", "pass")
     settings = PortalSettings(
         api_token="service-token", secret=SECRET, htmx_file=folder / "htmx.js", fonts_folder=folder, courses_folder=folder,
-        paper_fonts_folder=folder, keys_folder=folder,
+        paper_fonts_folder=folder, keys_folder=folder, looks_folder=folder,
         grade_command=nothing, feedback_command=nothing, similar_command=nothing, release_command=nothing, prepare_command=nothing,
     )  # fmt: skip
     app = create_app(settings, open_database(url), BlobStore(folder / "blobs"), Learners())

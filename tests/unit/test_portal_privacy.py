@@ -25,6 +25,7 @@ DATA = f"{PREFIX}learn/{COURSE}/data"
 
 def seen(world: World) -> list[tuple[str, str, str]]:
     """Who looked, at what, whose."""
+    world.site.looks.take_in()
     with reading(world.engine) as session:
         return [(look.who, look.what, look.subject) for look in session.scalars(select(Look).order_by(Look.id))]
 

@@ -92,7 +92,7 @@ class World:
             prefix=PREFIX, hub_url="http://hub.test", hub_api_url="http://hub.test/hub/api", api_token="service-token",
             secret=SECRET, htmx_file=assets / "htmx.js", fonts_folder=assets, gateway_url="http://gateway.test",
             grade_command=(sys.executable, "-c", "pass"), feedback_command=(sys.executable, "-c", "pass"),
-            similar_command=(sys.executable, "-c", "pass"), lab_check_command=(sys.executable, "-c", "pass"), release_command=(sys.executable, "-c", "pass"), prepare_command=(sys.executable, "-c", "pass"), courses_folder=folder / "courses",
+            similar_command=(sys.executable, "-c", "pass"), lab_check_command=(sys.executable, "-c", "pass"), release_command=(sys.executable, "-c", "pass"), prepare_command=(sys.executable, "-c", "pass"), courses_folder=folder / "courses", looks_folder=folder / "looks",
             paper_fonts_folder=fonts(), keys_folder=folder / "keys", address=ORIGIN, now=lambda: self.now,
         )  # fmt: skip
 

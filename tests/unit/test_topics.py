@@ -125,6 +125,7 @@ def test_only_the_classs_instructors_read_it_and_their_look_is_written_down(worl
     assert world.browser(login).get(PAGE).status_code == 403
     assert played.pages == 0, "the gateway is not even asked"
     world.browser("teacher").get(PAGE)
+    world.site.looks.take_in()
     with reading(world.engine) as session:
         (look,) = looks.looks_in(session, [COURSE])
     assert (look.who, look.what) == ("teacher", "class/{course}/ai/topics")
