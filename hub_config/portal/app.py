@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -14,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from grader.records.blobs import BlobStore
 from grader.records.watch import Watch
@@ -159,8 +161,7 @@ def create_app(
     )  # fmt: skip
     app.state.portal = site
     app.state.keeper = Keeper(watch, engine, heads if shared.process == 1 else None, settings.now)
-    for router in ROUTERS:
-        app.include_router(router, prefix=settings.prefix.rstrip("/"))
+    app.router.routes.extend(_pages(settings.prefix.rstrip("/")))
     app.include_router(idle.asked, prefix=f"{settings.prefix}{API}")
     if api_router is not None:
         app.include_router(api_router, prefix=f"{settings.prefix}{API}")
@@ -169,6 +170,15 @@ def create_app(
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+@cache
+def _pages(prefix: str) -> list[BaseRoute]:
+    """The routes of all pages: put together once for all applications of a process, since it takes longer than a page."""
+    together = APIRouter()
+    for router in ROUTERS:
+        together.include_router(router, prefix=prefix)
+    return together.routes
 
 
 @asynccontextmanager
