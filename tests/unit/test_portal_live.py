@@ -195,7 +195,7 @@ def test_a_socket_that_was_handed_over_goes_on_to_nobody(monkeypatch: pytest.Mon
 
 def test_a_connection_ends_with_its_answer_and_the_proxy_is_told(world: World) -> None:
     """One that is kept binds the proxy to a process that may have much to do; one closed without a word meets its next request."""
-    with served(world) as (url, _), httpx.Client(base_url=url) as proxy:
+    with served(world) as (url, _), httpx.Client(base_url=url, timeout=20) as proxy:
         for path in ("health", "static/portal.css"):
             answer = proxy.get(PREFIX + path)
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
