@@ -53,16 +53,18 @@ def gather(
         "records": lambda: kept.look(settings, now, engine, standing),
         "machine": lambda: machine.look(settings),
     }
-    pool = ThreadPoolExecutor(len(looks) + 1, "health")
+    pool = ThreadPoolExecutor(len(looks) + 2, "health")
     begun = {section: pool.submit(look) for section, look in looks.items()}
     lines = pool.submit(lambda: faults.look(settings, lambda: kept.people(settings, engine)))
-    everything: list[Future[Any]] = [*begun.values(), lines]
+    here = pool.submit(lambda: kept.here(settings, now, engine))
+    everything: list[Future[Any]] = [*begun.values(), lines, here]
     wait(everything, SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
     found = [finding for section, future in begun.items() for finding in _found(section, future)]
     found.sort(key=lambda finding: list(SECTIONS).index(finding.section))
     seen = lines.result() if lines.done() and lines.exception() is None else ()
-    return Health(now, tuple(found), seen, versions())
+    at = here.result() if here.done() and here.exception() is None else now
+    return Health(at, tuple(found), seen, versions())
 
 
 @cache

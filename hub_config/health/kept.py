@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from grader.records.db import engine_for, reading
-from grader.records.heads import EXPORTED, HeadsError
+from grader.records.heads import EXPORTED, HeadsError, zone_of
 from grader.records.models import Event, GradingTask, Person
 from grader.records.watch import Standing
 from hub_config.backup.noted import noted
@@ -28,13 +29,26 @@ def look(settings: Settings, now: datetime, engine: Engine | None, standing: Sta
         return [Finding("records", "records", "off", nothing), _backup(settings, now)]
     mine = engine or engine_for(settings.records_database)
     try:
-        return [_queue(mine), _journal(settings, now, mine, standing), _backup(settings, now)]
+        here = now.astimezone(_zone(mine))
+        return [_queue(mine), _journal(settings, here, mine, standing), _backup(settings, here)]
     except SQLAlchemyError as error:
         said = Text(
             ko=f"데이터베이스가 답하지 않습니다({type(error).__name__}).",
             en=f"the database does not answer ({type(error).__name__})",
         )
         return [Finding("records", "records", "bad", said), _backup(settings, now)]
+    finally:
+        if engine is None:
+            mine.dispose()
+
+
+def here(settings: Settings, now: datetime, engine: Engine | None) -> datetime:
+    """A moment in the institution's time zone, where there are records; in UTC else."""
+    if engine is None and settings.database_url is None and not settings.records_path.is_file():
+        return now.astimezone(UTC)
+    mine = engine or engine_for(settings.records_database)
+    try:
+        return now.astimezone(_zone(mine))
     finally:
         if engine is None:
             mine.dispose()
@@ -55,6 +69,16 @@ def people(settings: Settings, engine: Engine | None) -> set[str]:
     finally:
         if engine is None:
             mine.dispose()
+
+
+def _zone(engine: Engine) -> ZoneInfo:
+    with reading(engine) as session:
+        return zone_of(session)[1]
+
+
+def _clock(moment: datetime, like: datetime) -> str:
+    """A moment in another one's zone, with its name."""
+    return f"{moment.astimezone(like.tzinfo):%Y-%m-%d %H:%M %Z}"
 
 
 def _queue(engine: Engine) -> Finding:
@@ -85,11 +109,11 @@ def _journal(settings: Settings, now: datetime, engine: Engine, standing: Standi
             select(Event.at).where(Event.seq > covered, Event.kind != EXPORTED).order_by(Event.seq).limit(1)
         )
     late = oldest is not None and now - oldest > HEAD_DUE
-    ko = f"마지막 서명 {heads[-1].number}번, {heads[-1].at:%Y-%m-%d %H:%M} UTC" if heads else "서명이 아직 없습니다"
-    en = f"last signed head {heads[-1].number}, {heads[-1].at:%Y-%m-%d %H:%M} UTC" if heads else "no signed head yet"
+    ko = f"마지막 서명 {heads[-1].number}번, {_clock(heads[-1].at, now)}" if heads else "서명이 아직 없습니다"
+    en = f"last signed head {heads[-1].number}, {_clock(heads[-1].at, now)}" if heads else "no signed head yet"
     if standing is not None:
-        ko += f"; 전체 검사 {standing.whole_at:%Y-%m-%d %H:%M} UTC, 온전함"
-        en += f"; walked whole {standing.whole_at:%Y-%m-%d %H:%M} UTC, it holds"
+        ko += f"; 전체 검사 {_clock(standing.whole_at, now)}, 온전함"
+        en += f"; walked whole {_clock(standing.whole_at, now)}, it holds"
     todo = Text(
         ko="이틀 넘은 기록에 서명이 없습니다: practicum journal export",
         en="events of more than two days have no head: practicum journal export",
@@ -107,8 +131,7 @@ def _backup(settings: Settings, now: datetime) -> Finding:
         return Finding(
             "records", "backup", "todo", Text(ko="백업이 아직 없습니다.", en="no backup has been made yet"), todo
         )
-    old = now.astimezone(UTC) - last.at > BACKUP_DUE
-    when = f"{last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    old, when = now - last.at > BACKUP_DUE, _clock(last.at, now)
     said = Text(
         ko=f"{when}, {last.size_bytes / 1e6:.1f}MB, {last.name}",
         en=f"{when}, {last.size_bytes / 1e6:.1f} MB, {last.name}",

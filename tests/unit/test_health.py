@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from running import free_base_port
@@ -240,10 +241,24 @@ def test_the_last_backup_is_told_with_its_age(settings: Settings, tmp_path: Path
     note(settings.data, "verified", tmp_path / "practicum.backup", sealed=True)
     (made_at,) = [one.at for one in noted(settings.data) if one.what == "made"]
     told = backup(made_at)
-    assert (told.state, told.said.en) == ("good", f"{made_at:%Y-%m-%d %H:%M} UTC, 2.0 MB, practicum.backup")
+    assert (told.state, told.said.en) == (
+        "good",
+        f"{made_at.astimezone(ZoneInfo('Asia/Seoul')):%Y-%m-%d %H:%M} KST, 2.0 MB, practicum.backup",
+    )
     assert backup(made_at + timedelta(days=9)).state == "todo"
     (settings.data / FILE).write_text("{")
     assert backup(made_at).state == "todo"
+
+
+def test_moments_are_told_in_the_institutions_time_zone(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "practicum.backup"
+    file.write_bytes(b"x")
+    note(settings.data, "made", file, sealed=True)
+    found = gather(settings, NOW)
+    assert f"{found.at:%Y-%m-%d %H:%M %Z}" == "2026-07-06 12:00 KST"
+    nothing = Settings(data=tmp_path / "new", port=settings.port)
+    assert kept.here(nothing, NOW, None).tzname() == "UTC", "nothing says where it is"
+    assert " KST, " in part(list(found.findings), "backup").said.ko
 
 
 def test_the_journal_is_told_with_its_head_and_what_does_not_hold(settings: Settings) -> None:
