@@ -53,6 +53,10 @@ class Words:
         names = dates.get_day_names("abbreviated", locale=self.lang)
         return [str(names[number]) for number in (6, 0, 1, 2, 3, 4, 5)]
 
+    def short_date(self, day: date) -> str:
+        """A day for the head of a narrow column, such as 7/6."""
+        return dates.format_date(day, "M/d" if self.lang == "ko" else "d MMM", locale=self.lang)
+
     def date(self, day: date) -> str:
         """A day with its weekday, such as 7월 6일 (월)."""
         return _date(day, self.lang)

@@ -21,8 +21,11 @@ from playwright.sync_api import Browser, Page
 from portal_full import fill
 from portal_routes import GETS, ROLES, Line, address
 from serving import served
+from sqlalchemy import update
 from test_portal_world import PEOPLE, PREFIX, World, seeded_records
 
+from grader.records.db import writing
+from grader.records.models import CourseLab
 from hub_config.assets import node_modules
 from hub_config.portal.i18n import CATALOGUES
 from hub_config.portal.security import Session
@@ -95,6 +98,9 @@ async (rules) => {
     .filter(e => e.offsetParent && !e.closest('.scroll, .hidden, .month') && e.closest('.card'))
     .filter(e => e.getBoundingClientRect().right > e.closest('.card').getBoundingClientRect().right + 1)
     .map(e => e.outerHTML.slice(0, 120));
+  // A table's heads that stand before its cells on a narrow screen: none reaches into the next row.
+  for (const e of document.querySelectorAll('[data-label]'))
+    if (parseFloat(getComputedStyle(e, '::before').height) > e.clientHeight) out.push(`label: ${e.dataset.label}`);
   const told = rules ? (await axe.run(document, rules)).violations : [];
   const violations = told.map(v => ({ id: v.id, help: v.help, nodes: v.nodes.slice(0, 3).map(n => `${n.target} ${n.html.slice(0, 160)}`) }));
   return { wider, out, violations };
@@ -133,7 +139,14 @@ def portal(tmp_path_factory: pytest.TempPathFactory, seeded_records: Path) -> It
     world = World(folder, Path(shutil.copy(seeded_records, folder / "records.sqlite")))
     with served(world) as url:
         world.site.public_limiter.allows = lambda _: True  # type: ignore[method-assign]
-        yield Portal(world, url, fill(world))
+        filled = fill(world)
+        with writing(world.engine) as session:
+            long = {
+                "title_ko": "랜딩 페이지 와이어프레임과 사용성 점검",
+                "title_en": "A landing page wireframe and its usability",
+            }
+            session.execute(update(CourseLab).where(CourseLab.lab_id == "extra").values(long))
+        yield Portal(world, url, filled)
     PEOPLE.clear()
     PEOPLE.update(known)
     world.engine.dispose()
