@@ -12,9 +12,10 @@ from typing import BinaryIO
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from grader.records import looks, personal
-from grader.records.models import CourseRun, Institution
+from grader.records.models import CourseRun, Institution, Look, Person
 from grader.records.personal import About
 from grader.records.state import UnknownCourse, find_course
 from hub_config.portal.certificates import FILES
@@ -36,7 +37,7 @@ def my_data(visit: SignedIn, course: str) -> HTMLResponse:
     with visit.records() as session:
         visit.run = find_course(session, course)
         found = looks.looks_at(session, visit.who.name)
-        return visit.page("my_data.html", looks=found, called=called)
+        return visit.page("my_data.html", looks=found, called=called, names=_names(session, found))
 
 
 @router.get("/learn/{course}/data/all.zip")
@@ -67,7 +68,16 @@ def looks_of_office(visit: SignedIn, institution: str) -> HTMLResponse:
         visit.institution = session.get_one(Institution, institution)
         courses = list(session.scalars(select(CourseRun.id).where(CourseRun.institution_id == institution)))
         found = looks.looks_in(session, [*courses, institution])
-        return visit.page("looks.html", institution=institution, looks=found, called=called)
+        return visit.page(
+            "looks.html", institution=institution, looks=found, called=called, names=_names(session, found)
+        )  # fmt: skip
+
+
+def _names(session: Session, found: list[Look]) -> dict[str, str]:
+    """What the people of some looks are called: a login says little to a learner."""
+    logins = {login for look in found for login in (look.who, look.subject)}
+    named = session.execute(select(Person.login, Person.name).where(Person.login.in_(logins)))
+    return {row.login: row.name for row in named}
 
 
 def _file(visit: Visit, login: str, courses: Collection[str] | None, *, ai: bool) -> StreamingResponse:

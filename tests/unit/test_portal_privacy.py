@@ -84,7 +84,7 @@ def test_a_learner_sees_who_looked_at_their_record(full: tuple[World, str]) -> N
     assert "제출 접수증" not in made.browser("jun").get(DATA).text, "a look at somebody else's receipt"
     listed = made.browser("office").get(f"{PREFIX}office/hanbit/journal/looks").text
     assert "testclient" in listed
-    assert "mina" in listed
+    assert '김미나 <span class="quiet">mina</span>' in listed, "by name, with the login"
 
 
 def test_the_file_holds_everything_about_oneself_and_nothing_of_others(full: tuple[World, str]) -> None:
