@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,50 +26,49 @@ HEAD_DUE, BACKUP_DUE = timedelta(days=2), timedelta(days=8)
 
 def look(settings: Settings, now: datetime, engine: Engine | None, standing: Standing | None) -> list[Finding]:
     """The grading queue, the journal and the backup; `engine` where there is one already, `standing` what a walk found."""
-    if engine is None and settings.database_url is None and not settings.records_path.is_file():
-        nothing = Text(ko="아직 기록이 없습니다.", en="there are no records yet")
-        return [Finding("records", "records", "off", nothing), _backup(settings, now)]
-    mine = engine or engine_for(settings.records_database)
-    try:
-        here = now.astimezone(_zone(mine))
-        return [_queue(mine), _journal(settings, here, mine, standing), _backup(settings, here)]
-    except SQLAlchemyError as error:
-        said = Text(
-            ko=f"데이터베이스가 답하지 않습니다({type(error).__name__}).",
-            en=f"the database does not answer ({type(error).__name__})",
-        )
-        return [Finding("records", "records", "bad", said), _backup(settings, now)]
-    finally:
-        if engine is None:
-            mine.dispose()
+    with _records(settings, engine) as records:
+        if records is None:
+            nothing = Text(ko="아직 기록이 없습니다.", en="there are no records yet")
+            return [Finding("records", "records", "off", nothing), _backup(settings, now)]
+        try:
+            at = now.astimezone(_zone(records))
+            return [_queue(records), _journal(settings, at, records, standing), _backup(settings, at)]
+        except SQLAlchemyError as error:
+            said = Text(
+                ko=f"데이터베이스가 답하지 않습니다({type(error).__name__}).",
+                en=f"the database does not answer ({type(error).__name__})",
+            )
+            return [Finding("records", "records", "bad", said), _backup(settings, now)]
 
 
 def here(settings: Settings, now: datetime, engine: Engine | None) -> datetime:
     """A moment in the institution's time zone, where there are records; in UTC else."""
-    if engine is None and settings.database_url is None and not settings.records_path.is_file():
-        return now.astimezone(UTC)
-    mine = engine or engine_for(settings.records_database)
-    try:
-        return now.astimezone(_zone(mine))
-    finally:
-        if engine is None:
-            mine.dispose()
+    with _records(settings, engine) as records:
+        return now.astimezone(UTC if records is None else _zone(records))
 
 
 def people(settings: Settings, engine: Engine | None) -> set[str]:
     """Every login and every word of a name, which no line of a log may show."""
-    if engine is None and settings.database_url is None and not settings.records_path.is_file():
-        return set()
-    mine = engine or engine_for(settings.records_database)
-    try:
-        with reading(mine) as session:
-            return {
-                word
-                for login, name in session.execute(select(Person.login, Person.name))
-                for word in (login, *name.split())
-            }
-    finally:
-        if engine is None:
+    with _records(settings, engine) as records:
+        if records is None:
+            return set()
+        with reading(records) as session:
+            named = session.execute(select(Person.login, Person.name))
+            return {word for login, name in named for word in (login, *name.split())}
+
+
+@contextmanager
+def _records(settings: Settings, engine: Engine | None) -> Iterator[Engine | None]:
+    """The records' database, opened where it is not yet; None where there are no records."""
+    if engine is not None:
+        yield engine
+    elif settings.database_url is None and not settings.records_path.is_file():
+        yield None
+    else:
+        mine = engine_for(settings.records_database)
+        try:
+            yield mine
+        finally:
             mine.dispose()
 
 
