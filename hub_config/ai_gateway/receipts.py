@@ -77,13 +77,13 @@ async def _csv(request: web.Request) -> web.StreamResponse:
 async def _spend(request: web.Request) -> web.Response:
     """Give calls, tokens and won by course, learner, lab, day, model or outcome, or by two of them; a learner gets their own rows."""
     caller, gateway = await identify(request), request.app[GATEWAY]
-    course, lab = request.query.get("course"), request.query.get("lab") or None
+    course = request.query.get("course")
     group, by = _group(request.query, "group") or "learner", _group(request.query, "by")
     sees_all = _sees_all(gateway, caller, course)
     if not sees_all and (group != "learner" or course is None or not caller.takes_part(course)):
         raise errors.foreign_receipts()
     since, until = _moment(gateway, request.query, "since"), _moment(gateway, request.query, "until")
-    rows = await gateway.ledger.spend(group, course, since, until, lab=lab, by=by)
+    rows = await gateway.ledger.spend(group, course, since, until, by=by)
     seen = rows if sees_all else [row for row in rows if row["learner"] == caller.name]
     return web.json_response({"object": "list", "data": seen})
 

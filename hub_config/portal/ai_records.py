@@ -95,9 +95,10 @@ class Receipts(BaseModel):
 
 
 class Spend(BaseModel):
-    """What one course, learner, lab, day or model used; with an outcome where it is told by that too."""
+    """What one course, learner, lab, day or model used; with a lab or an outcome where it is told by that too."""
 
     name: str
+    lab: str = ""
     outcome: str = ""
     calls: int
     refused: int

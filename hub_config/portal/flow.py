@@ -54,7 +54,7 @@ def flow(visit: SignedIn, course: str) -> HTMLResponse:
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         rows = [row for row in state.run.labs if row.lab_id in state.releases]
-    asked = _asked(visit, course, [row.lab_id for row in rows])
+    asked = _asked(visit, course)
     shown = [_lab(visit, state, row, (asked or {}).get(row.lab_id, {})) for row in rows]
     with visit.records() as session:
         visit.run = find_course(session, course)
@@ -72,14 +72,17 @@ def _lab(visit: Visit, state: CourseState, row: CourseLab, asked: Mapping[str, d
     return Lab(row, losses, {criterion.id: criterion.title for criterion in spec.criteria} if spec else {})
 
 
-def _asked(visit: Visit, course: str, labs: list[str]) -> dict[str, dict[str, datetime]] | None:
+def _asked(visit: Visit, course: str) -> dict[str, dict[str, datetime]] | None:
     """When each learner first called AI in each lab; None where the gateway does not answer."""
+    if not visit.site.gateway.is_there:
+        return {}
+    lines = visit.site.gateway.spend("learner", visit.token, course=course, by="lab")
+    if lines is None:
+        return None
     found: dict[str, dict[str, datetime]] = {}
-    for lab in labs if visit.site.gateway.is_there else ():
-        lines = visit.site.gateway.spend("learner", visit.token, course=course, lab=lab)
-        if lines is None:
-            return None
-        found[lab] = {line.name: line.first_at for line in lines if line.first_at and line.calls}
+    for line in lines:
+        if line.first_at and line.calls:
+            found.setdefault(line.lab, {})[line.name] = line.first_at
     return found
 
 

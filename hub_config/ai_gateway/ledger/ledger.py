@@ -189,11 +189,11 @@ class Ledger:
 
     async def spend(
         self, group: Group, course: str | None = None, since: datetime | None = None, until: datetime | None = None, *,
-        lab: str | None = None, by: Group | None = None,
+        by: Group | None = None,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Give what was spent, by course, learner, lab, day, model or outcome, or by two of them; of one lab where asked."""
+        """Give what was spent, by course, learner, lab, day, model or outcome, or by two of them."""
         await self.flush()
-        asked = {"course": course, "lab": lab, "since": since, "until": until}
+        asked = {"course": course, "since": since, "until": until}
         return await self._run(lambda: reads.spend(self._store.db, group, by, **asked))
 
     async def answered(self, course: str, lab: str, learner: str) -> list[dict[str, Any]]:
