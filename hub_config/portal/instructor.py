@@ -48,18 +48,22 @@ def roster(
     with visit.records() as session:
         visit.run = find_course(session, course)
         _ = visit.zone
-    gateway = visit.site.gateway
-    calls = gateway.calls(course, visit.token)
+    gateway, ai = visit.site.gateway, ai_today(visit, course, ever=True)
     # A gateway that is away is waited for once.
-    switch = None if calls is None else gateway.switch(course, visit.token)
-    ai = ai_today(visit, course) if calls is not None or not gateway.is_there else None
+    switch = gateway.switch(course, visit.token) if ai else None
+    calls = ai.calls if ai else None
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
         today = class_today(visit, session, state.run)
         needs = needs_of_class(visit, session, state, today, ai)
         rows = [
-            Row(one, today.marks.get(one.login, Mark()), None if calls is None else calls[one.login], needs[one.login])
+            Row(
+                one,
+                today.marks.get(one.login, Mark()),
+                None if calls is None else calls.get(one.login, 0),
+                needs[one.login],
+            )
             for one in state.learners
         ]
         return visit.page(

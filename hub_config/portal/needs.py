@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -35,26 +35,33 @@ WORDS: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class AiToday:
-    """Who called AI since midnight, and when it refused somebody's newest call for the budget."""
+    """Who called AI since midnight, and when it refused somebody's newest call for the budget; how many calls each made ever,
+    where that was asked too."""
 
     users: frozenset[str] = frozenset()
     refused: Mapping[str, datetime] | None = None
+    calls: Mapping[str, int] | None = None
 
 
-def ai_today(visit: Visit, course: str) -> AiToday | None:
-    """Ask the gateway what the class did today; None where it does not answer. The page's course is known by now."""
-    gateway, since = visit.site.gateway, _midnight(visit).isoformat()
+def ai_today(visit: Visit, course: str, *, ever: bool = False) -> AiToday | None:
+    """Ask the gateway once what the class did; None where it does not answer. The page's course is known by now."""
+    gateway, midnight = visit.site.gateway, _midnight(visit)
     if not gateway.is_there:
         return AiToday()
-    lines = gateway.spend("learner", visit.token, course=course, since=since, by="outcome")
+    since = {} if ever else {"since": midnight.isoformat()}
+    lines = gateway.spend("learner", visit.token, course=course, by="outcome", **since)
     if lines is None:
         return None
     newest = {(line.name, line.outcome): line.last_at for line in lines if line.last_at}
     gone = {
         name: at for (name, outcome), at in newest.items()
-        if outcome == "budget_exceeded" and ((name, "ok") not in newest or newest[name, "ok"] < at)
+        if outcome == "budget_exceeded" and at >= midnight and ((name, "ok") not in newest or newest[name, "ok"] < at)
     }  # fmt: skip
-    return AiToday(frozenset(line.name for line in lines if line.calls), gone)
+    users = frozenset(line.name for line in lines if line.calls and line.last_at and line.last_at >= midnight)
+    calls: Counter[str] = Counter()
+    for line in lines:
+        calls[line.name] += line.calls
+    return AiToday(users, gone, calls if ever else None)
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ BADGES = {
 class Played:
     """A gateway on which some called AI today, and some were refused for the budget."""
 
-    def __init__(self, users: tuple[str, ...] = (), refused: dict[str, int] | None = None) -> None:
-        self.users, self.refused, self.otherwise = users, refused or {}, gateway(calls=0)
+    def __init__(self, users: tuple[str, ...] = (), refused: dict[str, int] | None = None, minutes: int = 30) -> None:
+        self.users, self.refused, self.minutes, self.otherwise = users, refused or {}, minutes, gateway(calls=0)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path != "/spend":
             return self.otherwise(request)
-        lines = [self.line(name, "ok", 30, calls=1) for name in self.users]
+        lines = [self.line(name, "ok", self.minutes, calls=1) for name in self.users]
         if request.url.params.get("by") == "outcome":
             lines += [self.line(name, "budget_exceeded", minutes, calls=0) for name, minutes in self.refused.items()]
         return httpx.Response(200, json={"data": lines})
@@ -135,6 +135,18 @@ def test_a_spent_budget_is_told_while_the_newest_call_was_refused(
     found = rows(world)["mina"]
     assert (BADGES["budget_gone"] in found) is told
     assert (f"10:{refused}의 AI 호출" in found) is told
+
+
+def test_yesterdays_calls_count_and_are_not_todays(world: World) -> None:
+    yesterday = -24 * 60
+    world.answer = Played(users=("mina",), refused={"jun": yesterday}, minutes=yesterday)
+    world.release()
+    check_in(world, "mina", "jun")
+    world.now += timedelta(hours=1)
+    found = rows(world)
+    assert BADGES["no_activity"] in found["mina"]
+    assert ">1<" in found["mina"], "the calls of all days"
+    assert BADGES["budget_gone"] not in found["jun"]
 
 
 def test_who_is_not_here_is_told_once_the_day_has_begun_and_not_of_who_is_excused(world: World) -> None:
