@@ -18,8 +18,9 @@ import imageio_ffmpeg
 import pytest
 import uvicorn
 from desk_class import COURSE, LAB, SRT, TASK, DeskClass, files
+from played_gateway import gateway
 from playwright.sync_api import Browser, Page, expect
-from test_portal_world import PREFIX, World, gateway, seeded_records, world
+from test_portal_world import PREFIX, World, seeded_records, world
 
 from hub_config import assets
 from hub_config.portal import desk_served

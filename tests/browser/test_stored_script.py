@@ -14,11 +14,12 @@ from typing import Any
 import nbformat
 import pytest
 from desk_class import files
+from played_gateway import PlayedGateway
 from playwright.sync_api import Browser, Page
 from portal_routes import DESK, GETS, ROLES, address
 from sqlalchemy import update
 from test_page_walk import Portal, _shown_to, portal
-from test_portal_world import PREFIX, PlayedGateway, seeded_records
+from test_portal_world import PREFIX, seeded_records
 
 from grader.feedback import CriterionFeedback
 from grader.records import announcements, work

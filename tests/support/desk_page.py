@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 from desk_class import COURSE, LAB, TASK, DeskClass
-from test_portal_world import PREFIX, World, gateway
+from played_gateway import gateway
+from test_portal_world import PREFIX, World
 
 from grader.records.db import reading
 from grader.records.state import learner_state

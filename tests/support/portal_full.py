@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from desk_class import TASK, DeskClass
 from import_files import csv_file
-from test_portal_world import COURSE, FIRST, SCRIPT, World, gateway, spec
+from played_gateway import gateway
+from test_portal_world import COURSE, FIRST, SCRIPT, World, spec
 
 from grader.codes import slot_at
 from grader.records import ai_limits, announcements, attend, certificates, corrections, decisions, issuing, work

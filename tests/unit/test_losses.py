@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from test_portal_world import COURSE, NOW, PREFIX, SCRIPT, World, gateway, seeded_records, spend, world
+from played_gateway import gateway, spend
+from test_portal_world import COURSE, NOW, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.losses import LabLosses, losses_of
 from grader.records import enrolments, exemptions, work

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from played_gateway import gateway, spend
 from sqlalchemy import select
-from test_portal_world import COURSE, FIRST, NOW, PREFIX, World, gateway, seeded_records, spend, world
+from test_portal_world import COURSE, FIRST, NOW, PREFIX, World, seeded_records, world
 
 from grader.records import journal, self_checks, sightings
 from grader.records.db import reading, writing

@@ -9,8 +9,9 @@ import threading
 
 import httpx
 import pytest
+from played_gateway import PlayedGateway, gateway, held
 from sqlalchemy import select
-from test_portal_world import COURSE, ORIGIN, PREFIX, SCRIPT, PlayedGateway, World, gateway, held, seeded_records, world
+from test_portal_world import COURSE, ORIGIN, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.records import ai_limits
 from grader.records.db import reading

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from played_gateway import gateway
 from sqlalchemy import text
-from test_portal_world import COURSE, FIRST, PREFIX, World, gateway, seeded_records, world
+from test_portal_world import COURSE, FIRST, PREFIX, World, seeded_records, world
 
 from grader.records import announcements, attend, corrections, door
 from grader.records import deadlines as records

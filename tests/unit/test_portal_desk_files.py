@@ -12,9 +12,10 @@ import httpx
 import pytest
 from desk_class import CLIP, LAB, RERUN, DeskClass, evidence, files
 from desk_page import DESK, ESCAPED, desk, number_of, page, save, served, waiting
+from played_gateway import receipt
 from small_gradebook import ANSWER
 from test_portal_pages import Finder
-from test_portal_world import PREFIX, SCRIPT, receipt, seeded_records, world
+from test_portal_world import PREFIX, SCRIPT, seeded_records, world
 
 from hub_config.portal import desk_files, site
 from hub_config.portal.desk_media import media_type, webvtt

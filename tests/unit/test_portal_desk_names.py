@@ -12,7 +12,8 @@ import unicodedata
 import pytest
 from desk_class import COURSE, LAB, SRT, TASK, DeskClass, evidence, files
 from desk_page import DESK, desk, number_of, page, save, served, waiting
-from test_portal_world import PREFIX, receipt, seeded_records, world
+from played_gateway import receipt
+from test_portal_world import PREFIX, seeded_records, world
 
 from grader.records import journal, reviews
 from grader.records.db import reading

@@ -291,7 +291,7 @@ class Evening:
     """Everybody has come and gone; the gateway says who called AI."""
 
     def __init__(self, world: World, users: list[str] | None) -> None:
-        from test_portal_world import gateway, spend
+        from played_gateway import gateway, spend
 
         world.answer = gateway() if users is not None else world.answer
         for login in ("mina", "jun"):

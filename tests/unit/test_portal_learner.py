@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from test_portal_world import COURSE, FIRST, ORIGIN, PREFIX, World, gateway, seeded_records, world
+from played_gateway import gateway
+from test_portal_world import COURSE, FIRST, ORIGIN, PREFIX, World, seeded_records, world
 
 from grader.records import attend, enrolments, exemptions
 from grader.records.db import writing

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from test_portal_world import COURSE, ORIGIN, PREFIX, World, gateway, seeded_records, world
+from played_gateway import gateway
+from test_portal_world import COURSE, ORIGIN, PREFIX, World, seeded_records, world
 
 from grader.records import announcements, attend
 from grader.records.db import reading

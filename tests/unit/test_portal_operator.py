@@ -14,8 +14,9 @@ from typing import Any
 import gateway_support
 import httpx
 import pytest
+from played_gateway import gateway, receipt
 from running import free_base_port
-from test_portal_world import COURSE, ORIGIN, PEOPLE, PREFIX, SCRIPT, World, gateway, receipt, seeded_records, world
+from test_portal_world import COURSE, ORIGIN, PEOPLE, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.roles import OPERATOR, OPERATOR_COURSE, Caller
 from hub_config.ai_gateway.identity import Identity

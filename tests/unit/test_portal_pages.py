@@ -13,7 +13,8 @@ import httpx
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
-from test_portal_world import COURSE, FIRST, NOW, OTHER, PREFIX, SCRIPT, World, gateway, seeded_records, world
+from played_gateway import gateway
+from test_portal_world import COURSE, FIRST, NOW, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.codes import slot_at
 from hub_config import hub_look

@@ -10,10 +10,11 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from played_gateway import gateway
 from sqlalchemy import select
 from test_portal_ai import call_of
 from test_portal_pages import WHO_MAY, full
-from test_portal_world import COURSE, FIRST, NOW, PREFIX, World, gateway, seeded_records, world
+from test_portal_world import COURSE, FIRST, NOW, PREFIX, World, seeded_records, world
 
 from grader.records import looks
 from grader.records.db import reading, writing

@@ -8,7 +8,8 @@ from io import BytesIO
 
 import pytest
 from openpyxl import load_workbook
-from test_portal_world import COURSE, FIRST, NOW, OTHER, PEOPLE, PREFIX, SCRIPT, World, gateway, seeded_records, world  # noqa: F401
+from played_gateway import gateway
+from test_portal_world import COURSE, FIRST, NOW, OTHER, PEOPLE, PREFIX, SCRIPT, World, seeded_records, world  # noqa: F401
 
 from grader.attendance.units import unit_periods
 from grader.records import exemptions, rollup

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from test_portal_world import COURSE, NOW, PREFIX, SCRIPT, World, gateway, receipt, seeded_records, spend, world
+from played_gateway import gateway, receipt, spend
+from test_portal_world import COURSE, NOW, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.records import looks
 from grader.records.db import reading
