@@ -11,6 +11,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 
@@ -126,18 +127,33 @@ class Caller:
             raise Forbidden(f"{course} 과정에 속하지 않습니다.", f"{self.name} does not belong to {course}")
 
 
+#: What the Hub said of a token, and until when it is believed, by the machine's monotonic clock.
+Answer = tuple[float, Caller | None]
+
+
+class Answers(Protocol):
+    """The Hub's answers that several processes share, by the names of the tokens."""
+
+    def get(self, name: str) -> Answer | None: ...
+
+    def put(self, name: str, answer: Answer) -> None: ...
+
+
 class HubIdentity:
     """Asks the Hub who a token belongs to; an answer is kept for a short time, so a revoked token ends soon.
 
     The Hub is asked again before that time is over, without anybody waiting for it, where somebody goes on using a token.
+    What another process was told is taken from `shared`, and ends when it would end there.
     """
 
     def __init__(
-        self, hub_api_url: str, *, keep_seconds: float = 30, transport: httpx.BaseTransport | None = None
-    ) -> None:
+        self, hub_api_url: str, *, keep_seconds: float = 30, shared: Answers | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:  # fmt: skip
+        self._shared = shared
         self._client = httpx.Client(base_url=hub_api_url, timeout=10, transport=transport, trust_env=False)
         self._keep_seconds = keep_seconds
-        self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._known: dict[str, Answer] = {}
         self._asked_again: set[str] = set()
         self._lock = threading.Lock()
 
@@ -146,7 +162,7 @@ class HubIdentity:
         try:
             return self.recall(token)
         except LookupError:
-            return self._learn(token)
+            return self._learn(token, 0.0)
 
     def recall(self, token: str) -> Caller | None:
         """The same without waiting for anything; LookupError where the Hub has to be asked."""
@@ -167,20 +183,27 @@ class HubIdentity:
 
     def _again(self, token: str) -> None:
         try:
-            self._learn(token)
+            self._learn(token, self._keep_seconds / 2)
         except httpx.HTTPError:
             pass  # whoever comes when the answer is too old asks, and is told
         finally:
             with self._lock:
                 self._asked_again.discard(_name(token))
 
-    def _learn(self, token: str) -> Caller | None:
-        caller, name = self._ask(token), _name(token)
+    def _learn(self, token: str, lasting: float) -> Caller | None:
+        """Have the Hub's answer anew, or another process's that lasts for more than so many seconds."""
+        name = _name(token)
+        answer = self._shared.get(name) if self._shared else None
+        if answer is None or answer[0] - time.monotonic() <= lasting:
+            caller = self._ask(token)
+            answer = time.monotonic() + self._keep_seconds, caller
+            if self._shared:
+                self._shared.put(name, answer)
         with self._lock:
             if len(self._known) > 10_000:
                 self._known.clear()
-            self._known[name] = (time.monotonic() + self._keep_seconds, caller)
-        return caller
+            self._known[name] = answer
+        return answer[1]
 
     def _ask(self, token: str) -> Caller | None:
         answer = self._client.get("/user", headers={"Authorization": f"Bearer {token}"})

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from postgres import Postgres, running
 from small_course import fill
 from sqlalchemy import Engine
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from grader.records.db import open_database
+
+
+class ByFile(LoadFileScheduling):
+    """A file's tests go to one worker, and those of all files that share a running Practicum too: to start it takes a minute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "practicum" if _shares_practicum(self.config.rootpath / file) else file
+
+
+@cache
+def _shares_practicum(file: Path) -> bool:
+    return file.parent.name == "browser" and "practicum: Installation" in file.read_text("utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """What `--dist loadfile` means here."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from hub_config.portal.kept_files import KeptFiles
 from hub_config.portal.listeners import Listeners
 from hub_config.portal.refusals import refusal_text
 from hub_config.portal.shared import Shared
+from hub_config.portal.told import Told
 from hub_config.services import hand_over
 from hub_config.settings import Settings, load_settings
 from hub_config.settings_shown import shown
@@ -38,6 +39,9 @@ from hub_config.supervisor import LISTEN_FD
 #: The collector looks at what two thousand new objects have become: some milliseconds. At a hundred thousand, a sixth of a second,
 #: in which all pages of a process stand still. Everything that is new it walks seldom: the keeper takes out what stays.
 COLLECT_AFTER = (2_000, 20, 100)
+#: A page's thread gives way to the others after half a millisecond. With Python's own five, a page that asks the records twenty times
+#: beside one that renders could wait a tenth of a second for its turns.
+SWITCH_SECONDS = 0.0005
 #: A connection ends with its answer, so each request finds a process that is free: the proxy would keep it and go on with the
 #: process that answered before, which has most to do. It is said in the answer, so that nobody sends on it any more.
 HEADERS = [("connection", "close")]
@@ -80,13 +84,14 @@ def build(settings: Settings, process: int = 1) -> FastAPI:
     # One that died may have recorded limits that the gateway does not have.
     hand_over(settings.data, load_settings)
     blobs = BlobStore(settings.data / "records" / "blobs")
-    identity = HubIdentity(settings.hub_api_url)
+    shared = Shared(settings.portal_shared, process)
+    identity = HubIdentity(settings.hub_api_url, shared=Told(shared))
     router = make_router(Records(engine, blobs, identity))
     app = create_app(
         told, engine, blobs, identity, router, heads=head_export(settings),
         health=lambda watch: gather(settings, engine=engine, standing=watch.known),
         ai=Installation(load_settings, partial(hand_over, settings.data, load_settings)),
-        shared=Shared(settings.portal_shared, process),
+        shared=shared,
     )  # fmt: skip
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000, refusal_text=refusal_text)
     return app
@@ -132,6 +137,7 @@ def main() -> None:
     settings = load_settings()
     app = build(settings, int(sys.argv[1]) if sys.argv[1:] else 1)
     collect_little()
+    sys.setswitchinterval(SWITCH_SECONDS)
     server = Server(config_of(app, settings.inner_host, settings.portal_port), app.state.portal.listeners)
     server.run(handed_sockets())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,9 @@ import pytest
 
 from grader import roles
 from grader.roles import Caller, Forbidden, HubIdentity
+from hub_config.portal import told
+from hub_config.portal.shared import Shared
+from hub_config.portal.told import Told
 
 LEARNER = Caller("ann", groups=frozenset({"nbgrader-a"}))
 TEACHER = Caller("eve", groups=frozenset({"formgrade-a", "formgrade-b", "institution-inst"}))
@@ -131,7 +135,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(roles, "time", clock)
+    for module in (roles, told):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -178,6 +183,51 @@ def test_a_hub_that_breaks_meanwhile_changes_nothing(known: HubIdentity, hub: Pl
     clock.now += 15
     with pytest.raises(httpx.HTTPStatusError):
         known.caller("t")
+
+
+@pytest.fixture
+def other(known: HubIdentity, hub: PlayedHub, clock: Clock) -> HubIdentity:
+    """Another process's, told of the same answers."""
+    shared = Told(Shared())
+    known._shared = shared
+    return identity(hub, keep_seconds=30, shared=shared)
+
+
+def test_what_one_process_was_told_the_other_does_not_ask(
+    known: HubIdentity, other: HubIdentity, hub: PlayedHub, clock: Clock
+) -> None:
+    clock.now += 31
+    assert [known.caller("t"), other.caller("t")] == [LEARNER, LEARNER]
+    assert len(hub.asked) == 2, "once before, and once for both"
+    hub.status = 403
+    clock.now += 29
+    assert known.caller("t") == LEARNER
+    wait_until(lambda: not known._asked_again)
+    assert len(hub.asked) == 3
+    clock.now += 2
+    assert other.caller("t") is None, "that it was revoked is told too"
+    assert len(hub.asked) == 3
+
+
+def test_an_answer_of_another_process_ends_when_it_would_end_there(
+    known: HubIdentity, other: HubIdentity, hub: PlayedHub, clock: Clock
+) -> None:
+    clock.now += 31
+    known.caller("t")
+    clock.now += 29
+    hub.may_answer.clear()
+    hub.status = 403
+    assert other.caller("t") == LEARNER
+    clock.now += 2
+    hub.may_answer.set()
+    assert other.caller("t") is None, "thirty seconds after the Hub was asked, not after this process heard of it"
+
+
+def test_a_token_is_named_to_the_others_and_not_told(hub: PlayedHub, tmp_path: Path) -> None:
+    identity(hub, shared=Told(Shared(tmp_path / "portal.db"))).caller("a-token-of-the-hub")
+    assert b"ann" in (tmp_path / "portal.db").read_bytes()
+    assert b"a-token" not in (tmp_path / "portal.db").read_bytes()
+    assert (tmp_path / "portal.db").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("token", ["", "토큰", "é", "a\r\nX-Evil: 1", "a\x00", "a\nb", "\udcff"])
