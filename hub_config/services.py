@@ -144,7 +144,7 @@ def _hub(settings: Settings, env: dict[str, str]) -> Service:
     config = Path(__file__).with_name("jupyterhub_config.py")
     (settings.data / "hub").mkdir(parents=True, exist_ok=True, mode=0o700)
     env = {**env, "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", "")])}
-    argv = [sys.executable, "-m", "hub_config.hub_start", "-f", str(config)]
+    argv = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
     # It answers before it has told the proxy of itself and of the portal: people come in when the last of them is known.
     return Service("hub", argv, f"{settings.base_url}/services/portal/health", env)
 

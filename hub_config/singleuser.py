@@ -1,8 +1,6 @@
-"""Starts a person's JupyterLab: JupyterHub's own single-user server, in less time, and with patience for a Hub that starts again."""
+"""Starts a person's JupyterLab: JupyterHub's own single-user server, with patience for a Hub that starts again."""
 
 from __future__ import annotations
-
-from hub_config import lightly  # noqa: F401  before JupyterHub
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What makes nbgrader quick: importing only what grading needs, and checking its schema once instead of at every cell.
 
 The rule: nothing here changes what nbgrader does. `import nbgrader` loads its server extensions and with them all of Jupyter
-Server, and jsonschema builds a grammar for addresses that no notebook has: three quarters of the time until the first grade.
+Server, some tenths of a second.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ BARE = ("nbgrader", "nbgrader.converters")
 
 def import_lightly() -> None:
     """Prepare this process for grading; one that has imported nbgrader stays as it is."""
-    without_grammar()
     _defer("setuptools.archive_util", ("unpack_archive", "unpack_tarfile", "unpack_zipfile"))
     path = None
     for name in BARE:
@@ -69,8 +68,3 @@ def _validate(known: dict[int, Any], instance: Any, schema: dict[str, Any]) -> N
         known[id(schema)] = kind(schema)
     if error := best_match(known[id(schema)].iter_errors(instance)):
         raise error
-
-
-def without_grammar() -> None:
-    """Leave out what jsonschema reads addresses with, an optional part of it: a second and a half."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

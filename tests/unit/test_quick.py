@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,10 @@ def test_what_grading_needs_is_there_and_the_rest_comes_when_it_is_asked_for(tmp
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "inside.txt").read_text() == "x"
+
+
+def test_a_notebook_is_read_without_building_grammars_first() -> None:
+    assert find_spec("rfc3987_syntax") is None, "it costs each process three seconds; pyproject.toml leaves it out"
 
 
 @pytest.mark.parametrize("instance", [{"a": 1}, {"a": "x"}, {}, [], {"a": 1, "b": 2}])

@@ -91,9 +91,6 @@ def _check(order: dict[str, Any]) -> Become:
 
 def _kernel(order: dict[str, Any]) -> Become:
     """Children that drive a kernel of another language."""
-    from grader.engine.quick import without_grammar
-
-    without_grammar()
     from grader.engine.cold.driver import become_driver
 
     return lambda descriptor, outputs, job: become_driver(descriptor, outputs, order, INBOX, WORK, job)
