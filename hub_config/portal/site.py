@@ -45,6 +45,7 @@ from hub_config.portal.idle_servers import IdleServers
 from hub_config.portal.lately import Lately
 from hub_config.portal.limits import AddressLimiter
 from hub_config.portal.listeners import Listeners
+from hub_config.portal.one_by_one import OneByOne
 from hub_config.portal.places import Place, places
 from hub_config.portal.rendering import environment
 from hub_config.portal.runs import RunBoard
@@ -107,6 +108,7 @@ class Site:
     #: Requests that wait for a learner's server have threads of their own: that server hands in to this very process,
     #: which would have none left to take it when a whole class hands in at once.
     waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MOST_WAITING))
+    pages: OneByOne = field(default_factory=OneByOne)
     words: dict[str, Words] = field(default_factory=i18n.load)
     sheets: tuple[str, ...] = SHEETS
     runs: RunBoard = field(init=False)
@@ -223,8 +225,8 @@ class Visit:
 
     @contextmanager
     def records(self) -> Iterator[DatabaseSession]:
-        """Read the records; a request never holds two connections, or a full class could wait for itself."""
-        with reading(self.site.engine) as database:
+        """Read the records, one request after the other; none holds two connections, or a full class could wait for itself."""
+        with self.site.pages.turn(), reading(self.site.engine) as database:
             self.database = database
             try:
                 yield database
