@@ -45,6 +45,11 @@ class CourseAttendance:
         """How many more days may be missed with the requirement still in reach; below zero: out of reach."""
         return sum(unit.best for unit in self.units) - self.needed
 
+    @cached_property
+    def event_count(self) -> int:
+        """How often somebody was late, left early or was out, as far as it counts."""
+        return sum(len(verdict.events) for verdict in self.verdicts)
+
     @property
     def reachable(self) -> bool:
         return self.absences_left >= 0

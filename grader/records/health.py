@@ -18,7 +18,6 @@ from grader.differences import differences
 from grader.forecast import Forecast, Level, Task, counted, forecast
 from grader.records import attend, journal
 from grader.records.corrections import requests_in
-from grader.records.door import today_of
 from grader.records.models import CourseRun, Event
 from grader.records.official import OFFICIAL
 from grader.records.state import CourseState, LearnerState
@@ -82,7 +81,7 @@ def health_of(session: Session, state: CourseState, now: datetime) -> Health:
     return Health(
         state=state,
         phase=phase_of(state, today),
-        today=_today(session, state, active, now),
+        today=_today(state, active, now),
         warned=sum(bool(learner.attendance.warnings) or not learner.attendance.reachable for learner in active),
         ungraded=sum(lab.step in ("submitted", "review") for lab in labs),
         requests=sum(request.is_open for request in requests_in(session, run.id)),
@@ -105,14 +104,12 @@ def _forecast(learner: LearnerState, over: bool, now: datetime) -> Forecast:
     return told.settled(learner.frozen.outcome in COMPLETING)
 
 
-def _today(session: Session, state: CourseState, active: Sequence[LearnerState], now: datetime) -> Today | None:
-    day = today_of(session, state.run, now)
-    if day is None:
+def _today(state: CourseState, active: Sequence[LearnerState], now: datetime) -> Today | None:
+    if state.day(now.astimezone(attend.zone(state.run)).date()) is None:
         return None
-    marks = attend.day_marks(session, state.run, day.date)
-    mine = [marks[learner.login] for learner in active if learner.login in marks]
-    excused = sum(bool(mark.excused or mark.excuse_kind) for mark in mine)
-    return Today(len(active), sum(mark.check_in is not None for mark in mine), excused)
+    marks = [learner.today for learner in active]
+    excused = sum(bool(mark.excused or mark.excuse_kind) for mark in marks)
+    return Today(len(active), sum(mark.check_in is not None for mark in marks), excused)
 
 
 def _differing(session: Session, state: CourseState, now: datetime) -> int | None:

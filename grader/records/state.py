@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 from sqlalchemy.orm import Session
 
-from grader.attendance import CourseAttendance, DayVerdict, TrainingDay, judge_course
+from grader.attendance import CourseAttendance, DayVerdict, Mark, TrainingDay, judge_course
 from grader.completion import Decision, LabWork, Outcome, decide
 from grader.deadlines import Lateness, taken_off
 from grader.records import journal, work
@@ -64,7 +64,7 @@ class LabState:
     #: An earlier attempt that counts in place of the newest, where the programme counts the best.
     better: LabState | None = None
 
-    @property
+    @cached_property
     def title(self) -> Text:
         return Text(ko=self.lab.title_ko, en=self.lab.title_en)
 
@@ -141,6 +141,8 @@ class LearnerState:
     attendance: CourseAttendance
     labs: tuple[LabState, ...]
     decision: Decision
+    #: What is recorded of the day that is today; a state never outlasts its day.
+    today: Mark
     #: How the enrolment ended, where it did.
     left: Event | None = None
     #: The decision as a person froze it; it stands, whatever is computed since.
@@ -172,6 +174,10 @@ class CourseState:
     days: tuple[TrainingDay, ...]
     #: The handing out of each lab that is handed out.
     releases: Mapping[str, Event]
+
+    def day(self, day: date) -> TrainingDay | None:
+        """The training day of a date, if it is one."""
+        return next((found for found in self.days if found.date == day), None)
 
     def of(self, login: str) -> LearnerState | None:
         """One learner; None where they are not enrolled."""
@@ -292,16 +298,17 @@ def _learner(facts: Facts, login: str, name: str, events: list[Event]) -> Learne
     run, tz = facts.run, zone(facts.run)
     period = (run.starts_on, run.ends_on)
     leaving = leaving_of(facts.ends.get(login))
-    attendance = judge_course(facts.days, marks_of(events, tz), facts.rules, facts.as_of, period, leaving=leaving)
+    marks, today = marks_of(events, tz), facts.as_of.astimezone(tz).date()
+    attendance = judge_course(facts.days, marks, facts.rules, facts.as_of, period, leaving=leaving)
     by_lab: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
         if lab := event.payload.get("lab"):
             by_lab[lab].append(event)
     labs = tuple(_lab(facts, row, login, by_lab[row.lab_id]) for row in run.labs)
     required = [state.work for state in labs if state.lab.required]
-    over = facts.as_of.astimezone(tz).date() > run.ends_on
-    decision = decide(attendance, required, course_over=over)
-    return LearnerState(login, name, attendance, labs, decision, facts.ends.get(login), facts.frozen.get(login))
+    decision = decide(attendance, required, course_over=today > run.ends_on)
+    left, frozen = facts.ends.get(login), facts.frozen.get(login)
+    return LearnerState(login, name, attendance, labs, decision, marks.get(today, Mark()), left, frozen)
 
 
 def _lab(facts: Facts, row: CourseLab, login: str, mine: list[Event]) -> LabState:

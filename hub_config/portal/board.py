@@ -24,8 +24,9 @@ from grader.records.attend import day_marks
 from grader.records.door import AtDoor, today_of
 from grader.records.enrolments import END_WITHDRAWN, ENDED, ends
 from grader.records.journal import in_order
-from grader.records.models import CourseRun, Enrolment, Event
+from grader.records.models import CourseRun, Event
 from grader.records.programmes import rules_of
+from grader.records.remembered import enrolled
 from grader.records.state import find_course
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
@@ -131,7 +132,7 @@ def _arrivals(visit: Visit, session: Session, day: TrainingDay) -> list[Arrival]
         return []
     marks = day_marks(session, run, day.date)
     grace = timedelta(minutes=rules_of(session, run, visit.now).grace_minutes)
-    rows = [_arrival(row.person.name, marks.get(row.login, Mark()), day, grace) for row in _enrolled(session, run)]
+    rows = [_arrival(name, marks.get(login, Mark()), day, grace) for login, name in _enrolled(session, run)]
     came = sorted(
         (row for row in rows if row.mark.check_in), key=lambda row: row.mark.check_in or day.starts, reverse=True
     )
@@ -142,8 +143,8 @@ def _arrival(name: str, mark: Mark, day: TrainingDay, grace: timedelta) -> Arriv
     return Arrival(name, AtDoor(day, mark), bool(mark.check_in and mark.check_in > day.starts + grace))
 
 
-def _enrolled(session: Session, run: CourseRun) -> list[Enrolment]:
+def _enrolled(session: Session, run: CourseRun) -> list[tuple[str, str]]:
     kinds = (ENDED, END_WITHDRAWN)
     query = select(Event).where(Event.course_id == run.id, Event.kind.in_(kinds))
     left = ends(in_order(session, query))
-    return [row for row in run.enrolments if row.login not in left]
+    return [(login, name) for login, name in enrolled(session, run.id) if login not in left]

@@ -23,7 +23,7 @@ from grader.records.state import LearnerState, course_state, find_course
 from grader.roles import Forbidden
 from hub_config.portal.change_form import ChangeForm
 from hub_config.portal.i18n import N_
-from hub_config.portal.needs import WORDS, AiToday, ai_today, class_today, needs_of_class
+from hub_config.portal.needs import WORDS, AiToday, ai_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.refusals import REFUSALS
 from hub_config.portal.site import Posted, SignedIn, Visit, as_learner, as_staff
@@ -129,7 +129,7 @@ def _days(
         taught = not own and visit.who.is_instructor(course)
         needs: tuple[Need, ...] = ()
         if taught:
-            needs = needs_of_class(visit, session, everybody, class_today(visit, session, run), ai, login)[login]
+            needs = needs_of_class(visit, session, everybody, ai, login)[login]
         today, months = visit.now.astimezone(visit.zone).date(), _months(days)
         chosen = _chosen(months, month or form.day[:7], today)
         return visit.page(

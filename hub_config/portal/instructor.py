@@ -8,10 +8,9 @@ from typing import Literal
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from grader.attendance import Mark
 from grader.needs import Need, pressing
 from grader.records.state import LearnerState, course_state, find_course
-from hub_config.portal.needs import WORDS, ai_today, class_today, needs_of_class
+from hub_config.portal.needs import WORDS, ai_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_instructor
 
@@ -25,13 +24,12 @@ class Row:
     """A learner on the roster."""
 
     state: LearnerState
-    today: Mark
     calls: int | None
     needs: tuple[Need, ...]
 
     @property
     def events(self) -> int:
-        return sum(len(verdict.events) for verdict in self.state.attendance.verdicts)
+        return self.state.attendance.event_count
 
     def is_shown(self, shown: Shown) -> bool:
         """Whether a filter shows it: who is not here is found by name, everybody else with a need needs help."""
@@ -55,19 +53,12 @@ def roster(
     with visit.records() as session:
         state = course_state(session, course, visit.now)
         visit.run = state.run
-        today = class_today(visit, session, state.run)
-        needs = needs_of_class(visit, session, state, today, ai)
+        needs = needs_of_class(visit, session, state, ai)
         rows = [
-            Row(
-                one,
-                today.marks.get(one.login, Mark()),
-                None if calls is None else calls.get(one.login, 0),
-                needs[one.login],
-            )
-            for one in state.learners
+            Row(one, None if calls is None else calls.get(one.login, 0), needs[one.login]) for one in state.learners
         ]
         return visit.page(
-            "class.html", rows=_in_order([row for row in rows if row.is_shown(show)], sort), day=today.day, dues=state.deadlines,
+            "class.html", rows=_in_order([row for row in rows if row.is_shown(show)], sort), day=state.day(visit.now.astimezone(visit.zone).date()), dues=state.deadlines,
             counts={name: sum(row.is_shown(name) for row in rows) for name in ("all", "help", "absent")},
             show=show, sort=sort, words=WORDS, corrected=done == "corrected", at="roster", switch=switch,
             ai_there=gateway.is_there,

@@ -9,12 +9,10 @@ from datetime import datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
-from grader.attendance import Mark, TrainingDay
 from grader.handed_out import spec_of
 from grader.needs import FAILED_IN_A_ROW, Failing, Kind, Need, Today, needs_of
-from grader.records import attend, self_checks, sightings
-from grader.records.door import today_of
-from grader.records.models import CourseRun, SelfCheck
+from grader.records import self_checks, sightings
+from grader.records.models import SelfCheck
 from grader.records.signs import workers
 from grader.records.state import CourseState
 from hub_config.portal.i18n import N_
@@ -64,26 +62,12 @@ def ai_today(visit: Visit, course: str, *, ever: bool = False) -> AiToday | None
     return AiToday(users, gone, calls if ever else None)
 
 
-@dataclass(frozen=True)
-class ClassToday:
-    """The training day that is today, where there is one, and what is recorded of it by learner."""
-
-    day: TrainingDay | None
-    marks: Mapping[str, Mark]
-
-
-def class_today(visit: Visit, session: Session, run: CourseRun) -> ClassToday:
-    """Read how a class's day stands."""
-    day = today_of(session, run, visit.now)
-    return ClassToday(day, attend.day_marks(session, run, day.date) if day else {})
-
-
 def needs_of_class(
-    visit: Visit, session: Session, state: CourseState, today: ClassToday, ai: AiToday | None, only: str = ""
+    visit: Visit, session: Session, state: CourseState, ai: AiToday | None, only: str = ""
 ) -> dict[str, tuple[Need, ...]]:
     """What each learner of the class needs, or one only, by login."""
     run, now = state.run, visit.now.astimezone(visit.zone)
-    midnight = _midnight(visit)
+    midnight, day = _midnight(visit), state.day(now.date())
     until = midnight + timedelta(days=1)
     worked = workers(session, run, midnight, until) | {
         seen.login for seen in sightings.seen_since(session, run.id, midnight, until) if seen.what == sightings.OPENED
@@ -98,7 +82,7 @@ def needs_of_class(
             continue
         at = ai.refused.get(login) if ai and ai.refused else None
         found[login] = needs_of(learner, Today(
-            now, today.day, timedelta(minutes=state.rules.grace_minutes), today.marks.get(login, Mark()),
+            now, day, timedelta(minutes=state.rules.grace_minutes), learner.today,
             worked=None if ai is None else login in worked | ai.users,
             budget_refused_at=at.astimezone(visit.zone) if at else None,
             failing=tuple(failing[login]), says_it_checked=login in claims,

@@ -78,6 +78,22 @@ def refused(reason: str) -> Any:
     return pytest.raises(Refused, match=f"^{reason}$")
 
 
+def test_what_a_state_says_of_today_is_what_is_recorded_of_the_day(room: Class) -> None:
+    room.check(room.code(MONDAY_TEN))
+    room.correct(now=MONDAY_TEN + timedelta(days=1), excused="훈련기관 행사", day=DAYS[1])
+    told = {}
+    for moment in (MONDAY_TEN, EVENING, MONDAY_TEN + timedelta(days=1), MONDAY_TEN + timedelta(days=2)):
+        with reading(room.engine) as session:
+            state = course_state(session, COURSE, moment)
+            today = moment.astimezone(ZoneInfo("Asia/Seoul")).date()
+            marks = attend.day_marks(session, state.run, today)
+            told[moment] = {learner.login: learner.today for learner in state.learners}
+            assert told[moment] == {login: marks.get(login, Mark()) for login in told[moment]}
+    assert told[EVENING]["ann"].check_in == MONDAY_TEN
+    assert told[MONDAY_TEN + timedelta(days=1)]["ann"].excused == "훈련기관 행사"
+    assert told[MONDAY_TEN + timedelta(days=2)]["ann"] == Mark(), "a kept state does not outlast its day"
+
+
 # --- check-in and check-out ------------------------------------------------------------------------------------------
 
 
