@@ -97,10 +97,7 @@ def ask(visit: Posted, course: str, form: Annotated[ChangeForm, Form()]) -> Resp
 @router.get("/class/{course}/learners/{login}")
 def days_of_learner(visit: SignedIn, course: str, login: str, month: str = "", done: str = "") -> HTMLResponse:
     """A learner's attendance, for an instructor or the office; an instructor sees the labs and what help is needed too."""
-    with visit.records() as session:
-        visit.run = find_course(session, course)
-        as_staff(visit, visit.run)
-        _ = visit.zone
+    as_staff(visit, visit.look_up(course))
     ai = ai_today(visit, course) if visit.who.is_instructor(course) else None
     return _days(visit, course, login, own=False, form=ChangeForm(), month=month, said=DONE.get(done, ""), ai=ai)
 

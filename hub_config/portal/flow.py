@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from grader.handed_out import spec_of
 from grader.losses import LabLosses, Stage, Step, losses_of
 from grader.records.models import CourseLab
-from grader.records.state import CourseState, course_state, find_course
+from grader.records.state import CourseState, course_state
 from hub_config.portal.i18n import N_
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, Visit, as_instructor
@@ -51,13 +51,13 @@ class Lab:
 def flow(visit: SignedIn, course: str) -> HTMLResponse:
     """Each lab that is handed out, in numbers."""
     as_instructor(visit, course)
+    visit.look_up(course)
+    asked = _asked(visit, course)
     with visit.records() as session:
         state = course_state(session, course, visit.now)
+        visit.run = state.run
         rows = [row for row in state.run.labs if row.lab_id in state.releases]
-    asked = _asked(visit, course)
-    shown = [_lab(visit, state, row, (asked or {}).get(row.lab_id, {})) for row in rows]
-    with visit.records() as session:
-        visit.run = find_course(session, course)
+        shown = [_lab(visit, state, row, (asked or {}).get(row.lab_id, {})) for row in rows]
         return visit.page(
             "flow.html", labs=shown, stages=STAGES, steps=STEPS, unasked=asked is None, at="flow", span=lambda took: _span(visit, took),
             gone=sum(learner.left is not None for learner in state.learners),

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from grader.needs import Need, pressing
-from grader.records.state import LearnerState, course_state, find_course
+from grader.records.state import LearnerState, course_state
 from hub_config.portal.needs import WORDS, ai_today, needs_of_class
 from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, as_instructor
@@ -43,9 +43,7 @@ def roster(
 ) -> HTMLResponse:  # fmt: skip
     """The class at a glance: who is here, who needs help, and where everybody stands."""
     as_instructor(visit, course)
-    with visit.records() as session:
-        visit.run = find_course(session, course)
-        _ = visit.zone
+    visit.look_up(course)
     gateway, ai = visit.site.gateway, ai_today(visit, course, ever=True)
     # A gateway that is away is waited for once.
     switch = gateway.switch(course, visit.token) if ai else None

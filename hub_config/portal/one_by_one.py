@@ -25,10 +25,14 @@ class OneByOne:
         self._waiting: deque[object] = deque()
         #: Who was let through last, and when; None where that one is done.
         self._last: tuple[object, float] | None = None
+        self._here = threading.local()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for one's turn, and hold it."""
+        """Wait for one's turn, and hold it; who has it already goes on."""
+        if getattr(self._here, "has_it", False):
+            yield
+            return
         me = object()
         with self._changed:
             self._waiting.append(me)
@@ -37,9 +41,11 @@ class OneByOne:
             self._waiting.popleft()
             self._last = me, time.monotonic()
             self._changed.notify_all()
+        self._here.has_it = True
         try:
             yield
         finally:
+            self._here.has_it = False
             with self._changed:
                 if self._last is not None and self._last[0] is me:
                     self._last = None

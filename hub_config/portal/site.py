@@ -30,6 +30,7 @@ from grader.records.db import reading
 from grader.records.look_spool import LookSpool
 from grader.records.models import CourseLab, CourseRun, Institution
 from grader.records.rollup import RollUp
+from grader.records.state import find_course
 from grader.records.watch import Watch
 from grader.records.work import UnknownWork
 from grader.roles import Caller
@@ -233,6 +234,13 @@ class Visit:
             finally:
                 self.database = None
 
+    def look_up(self, course: str) -> CourseRun:
+        """Find the page's course before another service is asked; that is too little to wait for a turn."""
+        with reading(self.site.engine) as database:
+            self.run = find_course(database, course)
+            _ = self.zone
+            return self.run
+
     @property
     def csrf(self) -> str:
         return self.site.seals.csrf(self.session) if self.session else ""
@@ -267,7 +275,8 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page."""
-        html = environment(self.words).get_template(template).render(v=self, **values)
+        with self.site.pages.turn():
+            html = environment(self.words).get_template(template).render(v=self, **values)
         return HTMLResponse(html, status)
 
     def go(self, *parts: str, query: str = "") -> RedirectResponse:

@@ -101,6 +101,9 @@ async (rules) => {
   // A table's heads that stand before its cells on a narrow screen: none reaches into the next row.
   for (const e of document.querySelectorAll('[data-label]'))
     if (parseFloat(getComputedStyle(e, '::before').height) > e.clientHeight) out.push(`label: ${e.dataset.label}`);
+  // And such a table is as wide as the screen: nothing of it is cut off.
+  for (const e of document.querySelectorAll('.scroll:has([data-label])'))
+    if (innerWidth < 640 && e.scrollWidth > e.clientWidth) out.push(`wider by ${e.scrollWidth - e.clientWidth}: ${e.getAttribute('aria-label')}`);
   const told = rules ? (await axe.run(document, rules)).violations : [];
   const violations = told.map(v => ({ id: v.id, help: v.help, nodes: v.nodes.slice(0, 3).map(n => `${n.target} ${n.html.slice(0, 160)}`) }));
   return { wider, out, violations };

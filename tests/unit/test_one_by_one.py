@@ -95,6 +95,18 @@ def assert_set(event: threading.Event) -> None:
     assert event.wait(LONG)
 
 
+def test_who_has_the_turn_goes_on_in_it_and_gives_it_up_once() -> None:
+    at = OneByOne(LONG)
+    with at.turn():
+        with at.turn():
+            pass
+        other = begin(lambda: None, at)
+        other.join(0.05)
+        assert other.is_alive(), "the inner one's end is not the end"
+    other.join(LONG)
+    assert not other.is_alive()
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_who_fails_gives_the_turn_on(error: type[BaseException]) -> None:
     at = OneByOne(LONG)
