@@ -36,11 +36,14 @@ class OneByOne:
         me = object()
         with self._changed:
             self._waiting.append(me)
-            while self._waiting[0] is not me or self._left() > 0:
-                self._changed.wait(self._left() if self._waiting[0] is me else None)
-            self._waiting.popleft()
-            self._last = me, time.monotonic()
-            self._changed.notify_all()
+            try:
+                while self._waiting[0] is not me or self._left() > 0:
+                    self._changed.wait(self._left() if self._waiting[0] is me else None)
+                self._last = me, time.monotonic()
+            finally:
+                # Who gives up leaves the line too: nobody would come past them.
+                self._waiting.remove(me)
+                self._changed.notify_all()
         self._here.has_it = True
         try:
             yield

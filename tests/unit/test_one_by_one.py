@@ -113,3 +113,22 @@ def test_who_fails_gives_the_turn_on(error: type[BaseException]) -> None:
     with pytest.raises(error), at.turn():
         raise error
     begin_through(lambda: None, at).join(LONG)
+
+
+def test_who_gives_up_waiting_leaves_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = OneByOne(LONG)
+
+    def give_up(_seconds: float | None) -> bool:
+        raise MemoryError
+
+    def come() -> None:
+        with pytest.raises(MemoryError), at.turn():
+            pass
+
+    with at.turn(), monkeypatch.context() as patched:
+        patched.setattr(at._changed, "wait", give_up)
+        begun = threading.Thread(target=come, daemon=True)
+        begun.start()
+        begun.join(LONG)
+    assert not at._waiting
+    begin_through(lambda: None, at).join(LONG)

@@ -8,12 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from jinja2 import Environment
 from played_gateway import PlayedGateway, receipt, spend
 from test_portal_ai import CLASS, MINE, OFFICE, call_of, played
-from test_portal_world import COURSE, PREFIX, SCRIPT, World, seeded_records, world
+from test_portal_world import COURSE, PREFIX, SCRIPT, World, change_templates, seeded_records, without_escaping, world
 
-from hub_config.portal import site
 from hub_config.portal.visible import visible
 
 #: Turns the text that follows it around: an answer can be made to read as its opposite.
@@ -92,14 +90,7 @@ def test_hostile_text_is_text_on_every_page(world: World, prompt: str) -> None:
 def test_without_the_escaping_a_prompt_would_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = played(world)
     hostile(made, SCRIPT)
-    real = site.environment.__wrapped__
-
-    def open_door(words: Any) -> Environment:
-        environment = real(words)
-        environment.autoescape = False
-        return environment
-
-    monkeypatch.setattr(site, "environment", open_door)
+    change_templates(monkeypatch, without_escaping)
     pages = pages_of(world, made)
     assert sum(SCRIPT in page for page in pages.values()) >= 6
 
@@ -107,14 +98,7 @@ def test_without_the_escaping_a_prompt_would_run(world: World, monkeypatch: pyte
 def test_without_visible_a_mark_would_turn_the_text_around(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = played(world)
     hostile(made, PROMPTS[1])
-    real = site.environment.__wrapped__
-
-    def blind(words: Any) -> Environment:
-        environment = real(words)
-        environment.filters["visible"] = str
-        return environment
-
-    monkeypatch.setattr(site, "environment", blind)
+    change_templates(monkeypatch, lambda environment: environment.filters.update(visible=str))
     assert sum(RTL in page for page in pages_of(world, made).values()) == 5
 
 

@@ -9,12 +9,20 @@ from typing import Any
 
 import httpx
 import pytest
-from jinja2 import Environment
-from test_portal_world import COURSE, OTHER, PREFIX, SCRIPT, World, seeded_records, world
+from test_portal_world import (
+    COURSE,
+    OTHER,
+    PREFIX,
+    SCRIPT,
+    World,
+    change_templates,
+    seeded_records,
+    without_escaping,
+    world,
+)
 
 from grader.records import announcements, journal
 from grader.records.db import reading
-from hub_config.portal import site
 
 HERE = f"class/{COURSE}/announcements"
 TEXT = "내일은 헤드폰을 가져오세요."
@@ -132,13 +140,6 @@ def test_markup_is_text_and_turned_text_is_spelled_out(world: World) -> None:
 
 
 def test_without_the_escaping_it_would_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = site.environment.__wrapped__
-
-    def open_door(words: Any) -> Environment:
-        environment = real(words)
-        environment.autoescape = False
-        return environment
-
-    monkeypatch.setattr(site, "environment", open_door)
+    change_templates(monkeypatch, without_escaping)
     tell(world, HOSTILE)
     assert "<bdi><script>alert(1)" in learners_page(world)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from jinja2 import Environment
 from sqlalchemy import event
 
 from grader import codes
@@ -28,6 +29,7 @@ from grader.similarity.result import Alike, Comparison, Pair, Passage, Unread, c
 from hub_config.ai_limits import Installation
 from hub_config.assets import fonts
 from hub_config.health.gather import gather
+from hub_config.portal import site
 from hub_config.portal.app import create_app
 from hub_config.portal.config import PortalSettings
 from hub_config.portal.security import Session
@@ -296,6 +298,22 @@ def seeded_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     seed(engine)
     engine.dispose()
     return file
+
+
+def change_templates(monkeypatch: pytest.MonkeyPatch, change: Callable[[Environment], None]) -> None:
+    """Have every page made by templates with a change, such as without a defence."""
+    real = site.environment.__wrapped__
+
+    def changed(words: Any) -> Environment:
+        environment: Environment = real(words)
+        change(environment)
+        return environment
+
+    monkeypatch.setattr(site, "environment", changed)
+
+
+def without_escaping(environment: Environment) -> None:
+    environment.autoescape = False
 
 
 @pytest.fixture
