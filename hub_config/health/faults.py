@@ -21,9 +21,10 @@ SERVICES = ("proxy", "template", "model", "gateway", "portal", "hub")
 READ_BYTES, LINE, SHOWN, MOST = 64_000, 2_000, 240, 20
 #: The shortest secret that is looked for; the words of a shorter one would be taken out of every line.
 SHORTEST = 8
-_FAULT = re.compile(
-    r'\b(?:ERROR|CRITICAL|FATAL|Traceback)\b|^\[[EC] |"level": ?"(?:error|critical)"|\berror:|^\w{1,80}(?:\.\w{1,80}){0,8}(?:Error|Exception)\b'
-)
+_BEGINS = re.compile(r"\[[EC] |\w{1,80}(?:\.\w{1,80}){0,8}(?:Error|Exception)\b")
+_HOLDS = re.compile(r'\b(?:ERROR|CRITICAL|FATAL|Traceback)\b|"level": ?"(?:error|critical)"|\berror:')
+#: One of them is in whatever holds a fault: they are looked for first, since the pattern takes ten times as long.
+_MARKS = ("ERROR", "CRITICAL", "FATAL", "Traceback", '"error"', '"critical"', "error:")
 _SAID = re.compile(r"\b(\w{0,80}(?:Error|Exception|Warning|Timeout))\b.*")
 _QUOTED = re.compile("\"[^\"]*\"?|'[^']*'?|`[^`]*`?")
 _PATH = re.compile(r"(?:\w{2,12}:/)?/[^\s,;)\]]*")
@@ -58,7 +59,16 @@ def look(settings: Settings, people: Callable[[], Collection[str]]) -> tuple[Fau
 def _lines(logs: Path, service: str) -> list[str]:
     """The lines that tell of a fault; a service of several processes has a log for each."""
     paths = [logs / f"{service}.log", *sorted(logs.glob(f"{service}-[0-9].log"))]
-    return [line for path in paths for line in _tail(path) if _FAULT.search(line)]
+    return [line for path in paths for line in telling(_tail(path))]
+
+
+def telling(lines: list[str]) -> list[str]:
+    """Those of the lines that tell of a fault."""
+    whole = "\n".join(lines)
+    marks = [mark for mark in _MARKS if mark in whole]
+    return [
+        line for line in lines if _BEGINS.match(line) or (any(mark in line for mark in marks) and _HOLDS.search(line))
+    ]
 
 
 def shape(line: str, secrets: Iterable[str], people: Collection[str]) -> str:

@@ -48,13 +48,20 @@ def here(settings: Settings, now: datetime, engine: Engine | None) -> datetime:
 
 
 def people(settings: Settings, engine: Engine | None) -> set[str]:
-    """Every login and every word of a name, which no line of a log may show."""
+    """Every login and every word of a name, which no line of a log may show.
+
+    Of names those with a Latin letter: every other letter is taken out of a line as it is.
+    """
+    latin = func.lower(Person.name) != func.upper(Person.name)
+    named = (
+        select(func.aggregate_strings(Person.login, " ")),
+        select(func.aggregate_strings(Person.name, " ")).where(latin),
+    )
     with _records(settings, engine) as records:
         if records is None:
             return set()
         with reading(records) as session:
-            named = session.execute(select(Person.login, Person.name))
-            return {word for login, name in named for word in (login, *name.split())}
+            return {word for words in named for word in (session.scalar(words) or "").split()}
 
 
 @contextmanager

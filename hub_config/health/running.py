@@ -9,12 +9,11 @@ import asyncio
 import fcntl
 import json
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub_config.health.finding import Finding
@@ -24,8 +23,6 @@ from hub_config.settings import Settings
 from labs.texts import Text
 
 SECONDS, MOST_BYTES = 2.0, 200_000
-#: The services are on this machine, without TLS: to read the world's certificates would take longer than to ask them all.
-NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TOO_SLOW = Text(ko=f"{SECONDS:g}초 안에 답하지 않습니다.", en=f"does not answer within {SECONDS:g} s")
 UNREACHABLE = Text(ko="연결되지 않습니다.", en="cannot be reached")
 
@@ -76,7 +73,7 @@ def is_up(settings: Settings) -> bool:
 async def _ask_all(
     asked: Mapping[str, str], headers: Mapping[str, dict[str, str]], template: Path | None
 ) -> dict[str, Answer]:
-    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False, verify=NO_CERTIFICATES) as client:
+    async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as client:
         asking = {name: _ask(client, url, headers.get(name, {})) for name, url in asked.items()}
         if template is not None:
             asking["template"] = _ask_template(template)
@@ -86,23 +83,23 @@ async def _ask_all(
 async def _ask_template(path: Path) -> Answer:
     try:
         async with asyncio.timeout(SECONDS):
-            return Answer(httpx.codes.OK) if await calling.answers(path) else Answer(problem=UNREACHABLE)
+            return Answer(200) if await calling.answers(path) else Answer(problem=UNREACHABLE)
     except TimeoutError:
         return Answer(problem=TOO_SLOW)
 
 
-async def _ask(client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> Answer:
+async def _ask(client: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> Answer:
     try:
-        async with asyncio.timeout(SECONDS), client.stream("GET", url, headers=headers) as answer:
+        async with asyncio.timeout(SECONDS), client.get(url, headers=headers, allow_redirects=False) as answer:
             body = b""
-            async for part in answer.aiter_raw():
+            async for part in answer.content.iter_any():
                 body += part
                 if len(body) > MOST_BYTES:
                     return Answer(problem=Text(ko="답이 너무 깁니다.", en="its answer is too long"))
-            return Answer(answer.status_code, body)
-    except (TimeoutError, httpx.TimeoutException):
+            return Answer(answer.status, body)
+    except TimeoutError:
         return Answer(problem=TOO_SLOW)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+    except (aiohttp.ClientError, OSError, ValueError):
         return Answer(problem=UNREACHABLE)
 
 

@@ -23,8 +23,8 @@ from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, Visit, as_instructor
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-#: The newest calls that are read, and how many at a time.
-MOST_CALLS, AT_A_TIME = 500, 100
+#: The newest calls that are read.
+MOST_CALLS = 500
 Step = Literal["before", "after"]
 STEPS: dict[Step, str] = {"before": N_("Before handing in"), "after": N_("After handing in")}
 
@@ -60,7 +60,7 @@ def _newest(visit: Visit, course: str) -> list[Receipt] | None:
     found: list[Receipt] = []
     before: dict[str, str] = {}
     while len(found) < MOST_CALLS:
-        page = visit.site.gateway.receipts(visit.token, course=course, content="asked", limit=str(AT_A_TIME), **before)
+        page = visit.site.gateway.receipts(visit.token, course=course, content="asked", limit=str(MOST_CALLS), **before)
         if page is None:
             return None
         found += [row for row in page.data if row.course == course]

@@ -86,6 +86,19 @@ async def test_a_table_goes_on_over_many_pages(w: World, monkeypatch: pytest.Mon
     assert [int(row["number"]) for row in rows] == [5, 4, 3, 2, 1]
 
 
+async def test_what_is_long_comes_in_more_pages_and_nothing_is_left_out(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        await w.chat(messages=[{"role": "user", "content": "x" * 900}])
+    assert len((await w.ask("GET", "/receipts")).json()["data"]) == 4, "without the bound it is all in memory at once"
+    monkeypatch.setattr("hub_config.ai_gateway.ledger.reads.MOST_LETTERS", 1_000)
+    page = (await w.ask("GET", "/receipts")).json()
+    assert (len(page["data"]), page["has_more"]) == (1, True)
+    text = (await w.ask("GET", "/receipts.csv?content=1")).text
+    assert [int(row["number"]) for row in csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))] == [4, 3, 2, 1]
+
+
 async def test_spend_is_summed_for_the_course_and_the_institution(w: World) -> None:
     await w.chat()
     await w.chat(token="bob-token")

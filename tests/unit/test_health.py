@@ -18,7 +18,8 @@ import pytest
 from running import free_base_port
 
 from grader.records.chain import Finding as Broken
-from grader.records.db import open_database
+from grader.records.db import open_database, writing
+from grader.records.models import Person
 from grader.records.watch import Standing
 from hub_config import doctor, services
 from hub_config.backup.noted import FILE, note, noted
@@ -329,6 +330,16 @@ def test_a_hostile_log_gives_away_nothing(settings: Settings) -> None:
     assert max(len(fault.said) for fault in told) <= faults.SHOWN
 
 
+def test_a_name_in_latin_letters_stands_in_no_line(settings: Settings) -> None:
+    engine = open_database(settings.records_database)
+    with writing(engine) as session:
+        session.add(Person(login="p1", name="Maria 로페즈 Lopez"))
+    engine.dispose()
+    (settings.data / "logs" / "hub.log").write_text("ERROR 로페즈 and LOPEZ, p1 (maria)\n", "utf-8")
+    (fault,) = gather(settings, NOW).faults
+    assert fault.said == "ERROR … and … … …"
+
+
 def test_lines_that_are_alike_are_counted_and_only_the_end_of_a_log_is_read(settings: Settings) -> None:
     log = settings.data / "logs" / "portal.log"
     log.write_text("ERROR first\n" + "quiet\n" * 20_000 + "ERROR again\n" * 3)
@@ -350,7 +361,7 @@ def test_no_line_takes_long_however_it_is_made() -> None:
     began = time.monotonic()
     for piece in ('"', "'", "/", "a.", "Error", "https:/", "\\", "…", "{", "=-", "0-", "@a."):
         faults.shape(piece * faults.LINE, ["secret-secret"], {"haneul"})
-        faults._FAULT.search(piece * faults.LINE)
+        faults.telling([piece * faults.LINE, *faults._MARKS])
     assert time.monotonic() - began < 1
 
 

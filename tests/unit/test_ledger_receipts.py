@@ -84,7 +84,7 @@ async def test_asking_for_receipts(ledger: Ledger, clock: Clock) -> None:
     a, b, c, d = ids
 
     async def ask(**query: Any) -> list[str]:
-        return [row["id"] for row in await ledger.receipts(ReceiptQuery(**query))]
+        return [row["id"] for row in (await ledger.receipts(ReceiptQuery(**query))).rows]
 
     assert await ask() == [d, c, b, a]
     assert await ask(course="video") == [d, b, a]
@@ -95,12 +95,25 @@ async def test_asking_for_receipts(ledger: Ledger, clock: Clock) -> None:
     assert await ask(limit=2) == [d, c]
     assert await ask(before=c, limit=2) == [b, a]
     assert await ask(before="rcpt_unknown") == []
-    (bare,) = await ledger.receipts(ReceiptQuery(limit=1))
-    (full,) = await ledger.receipts(ReceiptQuery(limit=1, content="all"))
-    (asked,) = await ledger.receipts(ReceiptQuery(limit=1, content="asked"))
+    (bare,) = (await ledger.receipts(ReceiptQuery(limit=1))).rows
+    (full,) = (await ledger.receipts(ReceiptQuery(limit=1, content="all"))).rows
+    (asked,) = (await ledger.receipts(ReceiptQuery(limit=1, content="asked"))).rows
     assert (bare["prompt"], bare["answer"], bare["answer_type"]) == (None, None, None)
     assert (asked["prompt"], asked["answer"], asked["answer_type"]) == ("[]", None, None)
     assert (full["prompt"], full["answer"], full["answer_type"]) == ("[]", "well", "text/plain")
+
+
+async def test_a_page_ends_where_its_words_are_many_and_the_next_goes_on(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_config.ai_gateway.ledger.reads.MOST_LETTERS", 10)
+    ids = [await call(ledger, end=Settlement("ok", 2, answer="seven..")) for _ in range(5)]
+    first = await ledger.receipts(ReceiptQuery(content="all"))
+    assert ([row["id"] for row in first.rows], first.has_more) == ([ids[4], ids[3]], True)
+    rest = await ledger.receipts(ReceiptQuery(content="all", before=ids[1]))
+    assert ([row["id"] for row in rest.rows], rest.has_more) == ([ids[0]], False)
+    without = await ledger.receipts(ReceiptQuery())
+    assert (len(without.rows), without.has_more) == (5, False), "words that are not told are not counted"
 
 
 async def test_what_was_spent_by_whom_where_when_and_on_what(ledger: Ledger, clock: Clock) -> None:
@@ -355,5 +368,5 @@ async def test_a_ledger_that_was_moved_is_the_same(path: Path, tmp_path: Path) -
     (tmp_path / "moved").chmod(0o700)
     moved = await open_ledger(tmp_path / "moved" / path.name)
     assert moved.spent(ANN)[0] == Amount(2, 7)
-    assert await moved.head() == (1, (await moved.receipts(ReceiptQuery()))[0]["hash"])
+    assert await moved.head() == (1, (await moved.receipts(ReceiptQuery())).rows[0]["hash"])
     await moved.close()

@@ -54,7 +54,7 @@ class Played:
     """A gateway with calls of the class, of which some were refused."""
 
     def __init__(self, receipts: list[dict[str, Any]]) -> None:
-        self.receipts, self.pages = receipts, 0
+        self.receipts, self.pages, self.most = receipts, 0, 1_000
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         asked = request.url.params
@@ -67,7 +67,7 @@ class Played:
         assert (asked["course"], asked["content"]) == (COURSE, "asked"), "no answer is read for it"
         self.pages += 1
         rows = [row for row in self.receipts if "before" not in asked or row["id"] < asked["before"]]
-        limit = int(asked["limit"])
+        limit = min(int(asked["limit"]), self.most)
         return httpx.Response(200, json={"data": rows[:limit], "has_more": len(rows) > limit})
 
 
@@ -106,10 +106,14 @@ def test_words_of_several_people_are_shown_as_text(world: World) -> None:
     assert "<script>alert" not in page
 
 
-def test_five_hundred_calls_are_read_in_pages_and_no_more(world: World) -> None:
+@pytest.mark.parametrize(("at_once", "pages"), [(1_000, 1), (120, 5)])
+def test_five_hundred_calls_are_read_and_no_more_in_however_many_pages_they_come(
+    world: World, at_once: int, pages: int
+) -> None:
     played = calls(world, *[("mina", "rough-cut", "자막"), ("jun", "rough-cut", "자막")] * 300)
+    played.most = at_once
     page = world.browser("teacher").get(PAGE).text
-    assert played.pages == 5
+    assert played.pages == pages
     assert "AI 호출 500건" in page
 
 

@@ -36,6 +36,7 @@ from hub_config.ai_gateway.ledger.terms import (
     Limits,
     Line,
     Opening,
+    Page,
     Place,
     ReceiptQuery,
     Refusal,
@@ -177,8 +178,8 @@ class Ledger:
         """Tell how far a kind of account has used a limit; without a course those of all courses."""
         return self._accounts.use(account, course, lab, self._today(), limit)
 
-    async def receipts(self, query: ReceiptQuery) -> list[dict[str, Any]]:
-        """Give closed receipts, newest first."""
+    async def receipts(self, query: ReceiptQuery) -> Page:
+        """Give a page of closed receipts, newest first."""
         await self.flush()
         return await self._run(lambda: reads.receipts(self._store.db, query))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
-from hub_config.ai_gateway.ledger.terms import OK, Content, Group, ReceiptQuery
+from hub_config.ai_gateway.ledger.terms import OK, Content, Group, Page, ReceiptQuery
 
 _RECEIPT = ", ".join(("number", *CHAINED, "hash"))
 _WITH_CONTENT = f"{_RECEIPT}, {', '.join(CONTENT)} FROM receipts LEFT JOIN contents USING (number)"
@@ -27,8 +28,12 @@ _CONDITIONS = {
 }
 
 
-def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> list[Row]:
-    """Give receipts, newest first."""
+#: A page of receipts ends with the one whose words pass this: a thousand of the longest would be half a gigabyte.
+MOST_LETTERS = 4_000_000
+
+
+def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> Page:
+    """Give a page of receipts, newest first."""
     condition, values = _where(
         course=query.course,
         lab=query.lab,
@@ -37,21 +42,28 @@ def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> list[Row]:
         until=query.until,
         before=query.before,
     )
-    columns = _COLUMNS[query.content]
-    return _rows(db, f"SELECT {columns}{condition} ORDER BY number DESC LIMIT ?", [*values, query.limit])
+    sql = f"SELECT {_COLUMNS[query.content]}{condition} ORDER BY number DESC LIMIT ?"
+    found: list[Row] = []
+    letters = 0
+    for row in _rows(db, sql, [*values, query.limit + 1]):
+        if len(found) == query.limit or letters > MOST_LETTERS:
+            return Page(found, has_more=True)
+        letters += len(row["prompt"] or "") + len(row["answer"] or "")
+        found.append(row)
+    return Page(found, has_more=False)
 
 
 def receipt(db: sqlite3.Connection, receipt_id: str) -> Row | None:
     """Give one receipt, with its content."""
     condition, values = _where(id=receipt_id)
-    return next(iter(_rows(db, f"SELECT {_WITH_CONTENT}{condition}", values)), None)
+    return next(_rows(db, f"SELECT {_WITH_CONTENT}{condition}", values), None)
 
 
 def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> list[Row]:
     """Give the calls that went well and whose answers are kept, oldest first."""
     condition, values = _where(course=course, lab=lab, learner=learner)
     sql = f"SELECT {_WITH_CONTENT}{condition} AND outcome = ? AND answer IS NOT NULL ORDER BY number"
-    return _rows(db, sql, [*values, OK])
+    return list(_rows(db, sql, [*values, OK]))
 
 
 def spend(
@@ -66,7 +78,7 @@ def spend(
         f"sum(cost_krw) AS cost_krw, min(at) AS first_at, max(at) AS last_at FROM receipts{condition} "
         f"GROUP BY {', '.join(f'+{one}' for one in groups)} ORDER BY 1"  # +: by the condition's index, not the group's
     )
-    return _rows(db, sql, values)
+    return list(_rows(db, sql, values))
 
 
 def _where(**asked: str | datetime | None) -> tuple[str, list[Any]]:
@@ -77,7 +89,7 @@ def _where(**asked: str | datetime | None) -> tuple[str, list[Any]]:
     return f" WHERE {conditions}" if present else "", list(present.values())
 
 
-def _rows(db: sqlite3.Connection, sql: str, values: list[Any]) -> list[Row]:
+def _rows(db: sqlite3.Connection, sql: str, values: list[Any]) -> Iterator[Row]:
     cursor = db.execute(sql, values)
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    return (dict(zip(names, row, strict=True)) for row in cursor)

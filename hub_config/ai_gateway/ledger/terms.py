@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hub_config.ai_gateway.config import Limit
 
@@ -187,6 +187,14 @@ class ReceiptQuery:
     before: str | None = None
     limit: int = 100
     content: Content = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Receipts, newest first, and whether more of them follow."""
+
+    rows: list[dict[str, Any]]
+    has_more: bool
 
 
 def new_receipt_id() -> str:
