@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from grader.gradebook import NotGraded, graded_submission, open_book, waiting_by_learner
 from grader.records import journal, reviews, work
-from grader.records.models import CourseLab, Event, Person
+from grader.records.models import CourseLab, Event
 from grader.records.state import find_course
 from grader.records.work import Receipt, UnknownWork
 from hub_config.portal.desk_names import Veil, code
@@ -64,11 +64,6 @@ class Desk:
         if self.blind:
             return self.visit.t(N_("Submission %(code)s"), code=code(receipt.id))
         return self.people[receipt.learner]
-
-    def grader(self, login: str) -> str:
-        """The name of somebody who judged."""
-        person = self.session.get(Person, login)
-        return person.name if person else login
 
     def url(self, *parts: str) -> str:
         return self.visit.url("class", self.row.course_id, "labs", self.row.lab_id, "desk", *parts)

@@ -28,7 +28,7 @@ from grader.records.blobs import BlobStore
 from grader.records.corrections import requests_in
 from grader.records.db import reading
 from grader.records.look_spool import LookSpool
-from grader.records.models import CourseLab, CourseRun, Institution
+from grader.records.models import CourseLab, CourseRun, Institution, Person
 from grader.records.rollup import RollUp
 from grader.records.state import find_course
 from grader.records.watch import Watch
@@ -148,6 +148,7 @@ class Visit:
     run: CourseRun | None = None
     institution: Institution | None = None
     database: DatabaseSession | None = None
+    _names: dict[str, str] = field(default_factory=dict)
 
     @property
     def who(self) -> Caller:
@@ -272,6 +273,13 @@ class Visit:
 
     def title_of(self, run: CourseRun) -> str:
         return Text(ko=run.title_ko, en=run.title_en).in_(self.words.lang)
+
+    def called(self, login: str) -> str:
+        """The name of whoever did something; what the records have no name of, such as a program, is called as it is."""
+        if self.database is not None and login not in self._names:
+            person = self.database.get(Person, login)
+            self._names[login] = person.name if person else login
+        return self._names.get(login, login)
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page."""

@@ -13,6 +13,7 @@ from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, seede
 
 from grader.records import decisions, enrolments, exemptions, frozen
 from grader.records.db import writing
+from grader.records.models import Person
 from grader.records.state import find_course
 from hub_config.portal import people
 
@@ -54,6 +55,17 @@ def test_the_office_freezes_the_decisions_of_a_run_that_is_over(world: World, of
     assert page.count("Frozen by office") == 3
     assert "Freeze now" not in page
     assert world.events(frozen.FROZEN) == 3
+
+
+def test_who_did_something_is_told_by_name(world: World, office: TestClient) -> None:
+    finished(world)
+    with writing(world.engine) as session:
+        session.add(Person(login="office", name=f"한사무{SCRIPT}"))
+    world.post(office, f"{PLACE}/freeze", "office")
+    page = office.get(f"{PREFIX}{PLACE}/people/mina").text
+    assert "Frozen by 한사무&lt;script&gt;" in page
+    assert "by 한사무&lt;" in page[page.index("Records about this learner") :]
+    assert SCRIPT not in page
 
 
 def test_what_cannot_be_frozen_says_what_is_missing(world: World, office: TestClient) -> None:
