@@ -32,7 +32,7 @@ _IN_NOTES = (NO_CONTROL, PAIRED_SIZE)
 def gain_table(title: Text, groups: Sequence[tuple[Text, Sequence[Scores] | None]]) -> Table:
     """A table of (group, scores), None where they are hidden; the last group is the sum of the others."""
     rows = [(name, *_cells(scores)) for name, scores in groups]
-    return Table(_COLUMNS, tuple(rows[:-1]), rows[-1], title)
+    return Table(_COLUMNS, tuple(rows[:-1]), rows[-1], title, names_are_known=True)
 
 
 def _cells(scores: Sequence[Scores] | None) -> tuple[Cell, ...]:

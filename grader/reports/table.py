@@ -33,6 +33,13 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     totals: tuple[Cell, ...] | None = None
     title: Text | None = None
+    #: Whether rows without a number say nothing: their names stand in another table.
+    names_are_known: bool = False
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether a page may leave it out: it has no rows, or none with a number in it."""
+        return not self.rows or (self.names_are_known and not any(cell for row in self.rows for cell in row[1:]))
 
     def __post_init__(self) -> None:
         for row in (*self.rows, *([self.totals] if self.totals else [])):

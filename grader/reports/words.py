@@ -19,7 +19,9 @@ def shown(cell: Cell, kind: Kind, lang: str) -> str:
     if isinstance(cell, time):
         return f"{cell:%H:%M}"
     if isinstance(cell, int | float):
-        return f"{cell:,}" if kind == "krw" else f"{cell:g}%" if kind == "percent" else f"{cell:g}"
+        # As the spreadsheet has them; a plain :g would write a million as 1e+06.
+        told = f"{cell:,.2f}".rstrip("0").rstrip(".")
+        return f"{told}%" if kind == "percent" else told
     return cell
 
 

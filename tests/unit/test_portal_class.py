@@ -15,10 +15,10 @@ from played_gateway import gateway
 from sqlalchemy import text
 from test_portal_world import COURSE, FIRST, PREFIX, World, seeded_records, world
 
-from grader.records import announcements, attend, corrections, door
+from grader.records import announcements, attend, corrections, door, exemptions
 from grader.records import deadlines as records
-from grader.records.db import reading
-from grader.records.state import learner_state
+from grader.records.db import reading, writing
+from grader.records.state import find_course, learner_state
 from hub_config.portal import change_form, deadlines
 from hub_config.portal import door as portal_door
 from hub_config.portal.refusals import REFUSALS
@@ -75,6 +75,33 @@ def test_the_roster_shows_marks_labs_and_ai_calls(world: World) -> None:
     for told in ("10:00", "1 / 4", "70 / 100", ">5<", "진행 중"):
         assert told in row
     assert {r.headers["authorization"] for r in world.asked if r.url.path == "/spend"} == {"Bearer token-teacher"}
+
+
+def test_a_rosters_cell_says_what_is_out_of_the_ordinary_and_else_the_points(world: World) -> None:
+    def cell(learner: str) -> str:
+        page = world.browser("teacher").get(PREFIX + CLASS).text
+        row = page[page.index(f"/learners/{learner}") :]
+        found = re.search(r'<td role="cell" data-label="인터뷰[^"]*">(.*?)</td>', row, re.DOTALL)
+        assert found
+        return " ".join(re.sub("<[^>]+>", " ", found[1]).split())
+
+    assert cell("mina") == "공개 전"
+    world.release()
+    assert cell("mina") == "제출 전"
+    receipt = world.submit()
+    assert cell("mina") == "자동 채점 대기"
+    world.grade(receipt, 80, final=False)
+    assert cell("mina") == "강사 채점 대기 80 / 100"
+    world.grade(receipt, 80)
+    assert cell("mina") == "80 / 100"
+    world.grade(receipt, 20)
+    assert cell("mina") == "20 / 100 미달"
+    with writing(world.engine) as session:
+        exemptions.exempt(
+            session, find_course(session, COURSE), "mina", "rough-cut", reason="경력", actor="office", now=world.now
+        )
+    assert cell("mina") == "면제 20 / 100"
+    assert cell("jun") == "제출 전"
 
 
 def test_a_correction_is_recorded_with_its_reason(world: World) -> None:

@@ -33,6 +33,7 @@ from grader.reports.log import training_log
 from grader.reports.table import Column, Report, Table, percent_of
 from grader.reports.transcript import transcript
 from grader.reports.units import unit_statement
+from grader.reports.words import shown
 from grader.reports.xlsx_file import FONT, xlsx_of
 from labs.texts import Text
 
@@ -94,6 +95,15 @@ def test_the_sheet_has_a_mark_for_each_day_and_sums_counted_by_hand(room: Class)
     ]
     marks = {row[at] for row in rows(sheet) for at in range(3, 8)}
     assert all(mark in sheet.notes[0].ko for mark in marks)  # the legend tells every mark
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "told"),
+    [(3420, "count", "3,420"), (1_234_567, "count", "1,234,567"), (1_234_567.5, "hours", "1,234,567.5"), (8.0, "hours", "8"),
+     (93, "percent", "93%"), (66.67, "percent", "66.67%"), (-0.27, "points", "-0.27"), (0, "count", "0"), (100, "count", "100")],
+)  # fmt: skip
+def test_a_page_writes_numbers_as_the_spreadsheet_does(cell: float, kind: Any, told: str) -> None:
+    assert shown(cell, kind, "ko") == told
 
 
 def test_a_month_without_training_days_is_an_empty_sheet(room: Class) -> None:

@@ -278,6 +278,13 @@ def test_before_and_after_is_told_with_its_intervals_as_counted_by_hand() -> Non
     assert told.rows[1][1:] == (0, *[None] * 9)
 
 
+def test_a_page_leaves_out_before_and_after_only_where_nobody_has_both() -> None:
+    few = [Scores(part="completed", before=1, before_max=2, after=2, after_max=2)]
+    assert gain_table(SEOUL, [(SEOUL, ()), (TOTAL, ())]).tells_nothing
+    assert not gain_table(SEOUL, [(SEOUL, few), (TOTAL, few)]).tells_nothing, "hidden is not nothing"
+    assert not report(world(5)).tables[0].tells_nothing
+
+
 def test_a_programme_says_who_counts_and_what_is_not_proven() -> None:
     assert {ONLY_BOTH, NO_CONTROL, PAIRED_SIZE} <= {*report([]).notes}
 
