@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import delete, func, or_, select
@@ -36,10 +37,17 @@ def looks_at(session: Session, login: str, *, limit: int = 500) -> list[Look]:
     return list(session.scalars(query.order_by(Look.id.desc()).limit(limit)))
 
 
-def looks_in(session: Session, courses: list[str], *, limit: int = 500) -> list[Look]:
-    """The looks at records of some courses; newest first."""
-    query = select(Look).where(Look.course_id.in_(courses)).order_by(Look.id.desc()).limit(limit)
-    return list(session.scalars(query))
+def looks_in(
+    session: Session, courses: list[str], *, people: Collection[str] | None = None, before: int | None = None,
+    limit: int = 500,
+) -> list[Look]:  # fmt: skip
+    """The looks at records of some courses; newest first. `people`: by them or at theirs; `before`: older than that look."""
+    query = select(Look).where(Look.course_id.in_(courses))
+    if people is not None:
+        query = query.where(or_(Look.who.in_(people), Look.subject.in_(people)))
+    if before is not None:
+        query = query.where(Look.id < before)
+    return list(session.scalars(query.order_by(Look.id.desc()).limit(limit)))
 
 
 def older_than(session: Session, moment: datetime) -> int:

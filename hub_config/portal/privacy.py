@@ -7,9 +7,9 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,6 +25,7 @@ from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, Site, Visit, as_learner, as_office
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+PAGE_LOOKS = 100
 #: A file up to so many bytes is made in memory.
 IN_MEMORY = 8_000_000
 
@@ -60,17 +61,27 @@ def file_of_person(visit: SignedIn, institution: str, course: str, login: str) -
 
 
 @router.get("/office/{institution}/journal/looks")
-def looks_of_office(visit: SignedIn, institution: str) -> HTMLResponse:
-    """Who looked at records of the institution's courses, newest first."""
+def looks_of_office(
+    visit: SignedIn, institution: str, person: str = "", before: Annotated[int | None, Query(ge=1, le=2**53)] = None
+) -> HTMLResponse:
+    """Who looked at records of the institution's courses, newest first; of one person by their name or login."""
     as_office(visit, institution)
     visit.site.looks.take_in()
     with visit.records() as session:
         visit.institution = session.get_one(Institution, institution)
         courses = list(session.scalars(select(CourseRun.id).where(CourseRun.institution_id == institution)))
-        found = looks.looks_in(session, [*courses, institution])
+        people = _called(session, person.strip()) if person.strip() else None
+        found = looks.looks_in(session, [*courses, institution], people=people, before=before, limit=PAGE_LOOKS + 1)
+        more = len(found) > PAGE_LOOKS
         return visit.page(
-            "looks.html", institution=institution, looks=found, called=called, names=_names(session, found)
+            "looks.html", institution=institution, looks=found[:PAGE_LOOKS], more=more, before=before, person=person.strip(),
+            called=called, names=_names(session, found),
         )  # fmt: skip
+
+
+def _called(session: Session, person: str) -> set[str]:
+    """The logins of whoever is called so; a login counts also where nobody has it any more."""
+    return {person, *session.scalars(select(Person.login).where(Person.name == person))}
 
 
 def _names(session: Session, found: list[Look]) -> dict[str, str]:

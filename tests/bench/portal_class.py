@@ -36,7 +36,7 @@ from hub_config.ai_gateway.ledger.store import Store
 from labs.catalog import find_lab
 from publishing.reference import build_reference
 
-LAB, CRITERION, LIVE, DONE = "book-proposal", "editor-wants-it", 7, "run-over"
+LAB, CRITERION, LIVE, DONE = "book-proposal", "editor-wants-it", 0, "run-over"
 MINISTRY, OPERATOR = "ministry", "operator"
 #: So many of the class are judged and told; the others wait for a person.
 JUDGED = 15

@@ -38,6 +38,8 @@ OPENS = "learn/{course}/open/{lab}"
 WITH_SERVER = "learn/{course}/hand-in/{lab}"
 #: What every course run of the pilot has; the rest is the real class's.
 EVERYWHERE = {"course", "institution", "login", "programme", "lang", "report"}
+#: The gateway serves one institution; to the office of another one it tells nothing.
+AI_OF_OFFICE = "office/{institution}/ai"
 #: Somebody goes out or comes back: a new event, in so many seconds.
 AT_DOOR_SECONDS = 2
 LATE_SECONDS = 60
@@ -83,8 +85,8 @@ class People:
         names = {name for name in self.filled if f"{{{name}}}" in page.name}
         real = next(run for run in self.runs if run.number == LIVE)
         done = page.line.course == DONE_COURSE
-        # Only the real class has work with files, and only its institution issues certificates.
-        own = done or page.role is None or not names <= EVERYWHERE
+        # Only the real class has work with files, and only its institution issues certificates and has the gateway.
+        own = done or page.role is None or not names <= EVERYWHERE or page.name.startswith(AI_OF_OFFICE)
         run = real if own else luck.choice(self.runs)
         who = self._who(page, run, luck, own=own)
         values = {**self.filled, "institution": f"inst-{run.institution:02d}", "course": DONE if done else run.id}

@@ -284,7 +284,7 @@ def test_a_decision_names_the_events_it_rests_on(world: World) -> None:
     office, address = world.browser("office"), f"{PREFIX}office/hanbit/{COURSE}"
     page = office.get(address).text
     card = page[page.index("김미나") :]
-    card = card[: card.index("</ul>")]
+    card = card[: card.index("</details>")]
     for told in ("근거 기록", "70 / 100점, 확정", "충족", "미충족"):
         assert told in card
     assert f'href="{address}/people/mina#basis-' in card, "it leads to the events"

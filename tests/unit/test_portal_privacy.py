@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 
@@ -14,11 +16,12 @@ from played_gateway import gateway
 from sqlalchemy import select
 from test_portal_ai import call_of
 from test_portal_pages import WHO_MAY, full
-from test_portal_world import COURSE, FIRST, NOW, PREFIX, World, seeded_records, world
+from test_portal_world import COURSE, FIRST, NOW, PREFIX, SCRIPT, World, seeded_records, world
 
 from grader.records import looks
 from grader.records.db import reading, writing
 from grader.records.models import Look
+from hub_config.portal import privacy
 from hub_config.portal.looking import NOBODYS
 
 DATA = f"{PREFIX}learn/{COURSE}/data"
@@ -86,6 +89,41 @@ def test_a_learner_sees_who_looked_at_their_record(full: tuple[World, str]) -> N
     listed = made.browser("office").get(f"{PREFIX}office/hanbit/journal/looks").text
     assert "testclient" in listed
     assert '김미나 <span class="quiet">mina</span>' in listed, "by name, with the login"
+
+
+def test_an_office_goes_back_through_all_looks_and_finds_those_of_one_person(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privacy, "PAGE_LOOKS", 2)
+    with writing(world.engine) as session:
+        for number in range(5):
+            subject = "mina" if number % 2 else "jun"
+            looks.note(
+                session,
+                who="teacher",
+                address="10.0.0.1",
+                what=f"page-{number}",
+                course=COURSE,
+                subject=subject,
+                now=NOW,
+            )
+    office, at = world.browser("office"), f"{PREFIX}office/hanbit/journal/looks"
+
+    def told(address: str) -> tuple[list[str], list[str]]:
+        page = office.get(address).text
+        return re.findall(r"page-\d", page), [html.unescape(link) for link in re.findall(rf'href="({at}[^"]+)"', page)]
+
+    first, links = told(at)
+    assert first == ["page-4", "page-3"]
+    second, links = told(links[0])
+    assert second == ["page-2", "page-1"]
+    assert told(links[-1])[0] == ["page-0"]
+    for said in ("김미나", "mina"):
+        assert told(f"{at}?person={said}")[0] == ["page-3", "page-1"]
+    assert len(told(f"{at}?person=teacher")[0]) == 2
+    assert told(f"{at}?person={SCRIPT}")[0] == []
+    assert SCRIPT not in office.get(f"{at}?person={SCRIPT}").text
+    assert office.get(f"{at}?before=x").status_code == 400
 
 
 def test_the_file_holds_everything_about_oneself_and_nothing_of_others(full: tuple[World, str]) -> None:
