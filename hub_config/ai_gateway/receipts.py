@@ -74,7 +74,10 @@ async def _csv(request: web.Request) -> web.StreamResponse:
 
 
 async def _spend(request: web.Request) -> web.Response:
-    """Give calls, tokens and won by course, learner, lab, day, model or outcome, or by two of them; a learner gets their own rows."""
+    """Give calls, tokens and won by course, learner, lab, day, model or outcome, or by two of them; a learner gets their own rows.
+
+    With a limit the dearest come, and no more of them.
+    """
     caller, gateway = await identify(request), request.app[GATEWAY]
     course = request.query.get("course")
     group, by = _group(request.query, "group") or "learner", _group(request.query, "by")
@@ -82,7 +85,8 @@ async def _spend(request: web.Request) -> web.Response:
     if not sees_all and (group != "learner" or course is None or not caller.takes_part(course)):
         raise errors.foreign_receipts()
     since, until = _moment(gateway, request.query, "since"), _moment(gateway, request.query, "until")
-    rows = await gateway.ledger.spend(group, course, since, until, by=by)
+    limit = _limit(request.query) if sees_all and "limit" in request.query else None
+    rows = await gateway.ledger.spend(group, course, since, until, by=by, limit=limit)
     seen = rows if sees_all else [row for row in rows if row["learner"] == caller.name]
     return web.json_response({"object": "list", "data": seen})
 

@@ -71,7 +71,7 @@ def _use(visit: Visit, courses: Sequence[str], course: str) -> Use | None:
         return None
     if (by_course := gateway.spend("course", token)) is None:
         return None
-    if (by_learner := gateway.spend("learner", token, **narrowed)) is None:
+    if (by_learner := gateway.spend("learner", token, limit=str(MOST_LEARNERS + 1), **narrowed)) is None:
         return None
     if (by_day := gateway.spend("day", token, since=since.isoformat(timespec="seconds"), **narrowed)) is None:
         return None

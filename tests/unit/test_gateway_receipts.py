@@ -109,6 +109,11 @@ async def test_spend_is_summed_for_the_course_and_the_institution(w: World) -> N
     assert {row["course"]: row["cost_krw"] for row in by_course} == {"video": 20, "books": 10}
     (own,) = (await w.ask("GET", "/spend?course=video", token="ann-token")).json()["data"]
     assert (own["learner"], own["cost_krw"]) == ("ann", 10)
+    dearest = (await w.ask("GET", "/spend?group=course&limit=1", token="office-token")).json()["data"]
+    assert [row["course"] for row in dearest] == ["video"]
+    (own,) = (await w.ask("GET", "/spend?course=video&limit=1", token="bob-token")).json()["data"]
+    assert own["learner"] == "bob", "what one may not see counts for no limit"
+    assert (await w.ask("GET", "/spend?limit=0", token="office-token")).status == 400
     refused = [
         ("/spend?course=video&group=lab", "ann"), ("/spend?course=books", "ann"), ("/spend", "ann"), ("/spend", "teacher"),
         ("/spend?course=books", "teacher"),

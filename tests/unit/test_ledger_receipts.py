@@ -360,6 +360,36 @@ async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
         await open_ledger(path)
 
 
+async def test_kept_sums_are_those_of_the_receipts_also_of_a_ledger_that_had_none(path: Path, clock: Clock) -> None:
+    begin = clock()
+    ledger = await open_ledger(path, now=clock)
+    for place in (ANN, BOB, CHO, ANN, Place("ann", "books", "-")):
+        await call(ledger, place)
+        clock.forward(hours=1)
+    ledger.refused(opening(place=BOB, model="none-such"), "unknown_model")
+    await call(ledger, end=Settlement("upstream_error", 0))
+    await ledger.flush()
+
+    async def told(**asked: Any) -> list[list[dict[str, Any]]]:
+        return [
+            await ledger.spend("learner", **asked), await ledger.spend("course", **asked), await ledger.spend("learner", "video", **asked),
+            await ledger.spend("course", by="learner", **asked),
+        ]  # fmt: skip
+
+    counted = await told(since=begin - timedelta(days=1))  # a moment is asked of the receipts themselves
+    assert await told() == counted
+    await ledger.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TRIGGER receipts_summed; DROP TABLE sums; PRAGMA user_version = 1;")
+    ledger = await open_ledger(path, now=clock)
+    assert await told() == counted
+    await call(ledger, BOB)
+    assert await told() == await told(since=begin - timedelta(days=1)) != counted
+    dearest = await ledger.spend("learner", limit=2)
+    assert [(row["learner"], row["cost_krw"]) for row in dearest] == [("ann", 6), ("bob", 4)]
+    await ledger.close()
+
+
 async def test_a_ledger_that_was_moved_is_the_same(path: Path, tmp_path: Path) -> None:
     ledger = await open_ledger(path)
     await call(ledger)

@@ -17,6 +17,16 @@ _COLUMNS: dict[Content, str] = {
     "asked": f"{_RECEIPT}, prompt, NULL AS answer, NULL AS answer_type FROM receipts LEFT JOIN contents USING (number)",
     "all": _WITH_CONTENT,
 }
+_SUMS = (
+    "sum(refused = 0 AND endpoint <> '-') AS calls, sum(refused) AS refused, coalesce(sum(prompt_tokens), 0) AS prompt_tokens, "
+    "coalesce(sum(completion_tokens), 0) AS completion_tokens, sum(cost_krw) AS cost_krw, min(at) AS first_at, max(at) AS last_at "
+    "FROM receipts"
+)
+_KEPT_SUMS = (
+    "sum(calls) AS calls, sum(refused) AS refused, sum(prompt_tokens) AS prompt_tokens, "
+    "sum(completion_tokens) AS completion_tokens, sum(cost_krw) AS cost_krw, min(first_at) AS first_at, max(last_at) AS last_at "
+    "FROM sums"
+)
 _CONDITIONS = {
     "course": "course = ?",
     "lab": "lab = ?",
@@ -67,18 +77,21 @@ def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> lis
 
 
 def spend(
-    db: sqlite3.Connection, group: Group, by: Group | None = None, **asked: str | datetime | None
+    db: sqlite3.Connection, group: Group, by: Group | None = None, limit: int | None = None, **asked: str | datetime | None
 ) -> list[Row]:  # fmt: skip
-    """Give the sums of calls, tokens and won; a call that was not let through counts as refused only."""
+    """Give the sums of calls, tokens and won; a call that was not let through counts as refused only.
+
+    With a limit the dearest come first, and no more of them.
+    """
     condition, values = _where(**asked)
     groups = [group, by] if by else [group]
+    kept = {*groups, *(name for name, value in asked.items() if value is not None)} <= {"course", "learner"}
+    order = "cost_krw DESC, calls DESC, 1 LIMIT ?" if limit is not None else "1"
     sql = (
-        f"SELECT {', '.join(groups)}, sum(refused = 0 AND endpoint <> '-') AS calls, sum(refused) AS refused, "  # noqa: S608 -- a Group
-        "coalesce(sum(prompt_tokens), 0) AS prompt_tokens, coalesce(sum(completion_tokens), 0) AS completion_tokens, "
-        f"sum(cost_krw) AS cost_krw, min(at) AS first_at, max(at) AS last_at FROM receipts{condition} "
-        f"GROUP BY {', '.join(f'+{one}' for one in groups)} ORDER BY 1"  # +: by the condition's index, not the group's
+        f"SELECT {', '.join(groups)}, {_KEPT_SUMS if kept else _SUMS}{condition} "
+        f"GROUP BY {', '.join(one if kept else f'+{one}' for one in groups)} ORDER BY {order}"  # +: by the condition's index
     )
-    return list(_rows(db, sql, values))
+    return list(_rows(db, sql, values if limit is None else [*values, limit]))
 
 
 def _where(**asked: str | datetime | None) -> tuple[str, list[Any]]:

@@ -19,7 +19,7 @@ from hub_config.ai_gateway.ledger.leases import Leaf, Written
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
 from hub_config.ai_gateway.ledger.terms import Amount, LedgerError, Place
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE ledger (institution TEXT NOT NULL) STRICT;
 CREATE TABLE receipts (
@@ -45,6 +45,25 @@ CREATE INDEX leaves_leased ON leaves (day) WHERE leased_krw <> spent_krw OR leas
 CREATE TABLE switches (
   course TEXT NOT NULL, lab TEXT NOT NULL, off INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (course, lab)) STRICT, WITHOUT ROWID;
+"""
+#: Since version 2: what spending by course and learner is told from; each receipt is counted once, as it is written.
+SUMS = """
+CREATE TABLE sums (
+  learner TEXT NOT NULL, course TEXT NOT NULL, calls INTEGER NOT NULL, refused INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_krw INTEGER NOT NULL,
+  first_at TEXT NOT NULL, last_at TEXT NOT NULL, PRIMARY KEY (course, learner)) STRICT, WITHOUT ROWID;
+INSERT INTO sums SELECT
+  learner, course, sum(refused = 0 AND endpoint <> '-'), sum(refused), coalesce(sum(prompt_tokens), 0),
+  coalesce(sum(completion_tokens), 0), sum(cost_krw), min(at), max(at) FROM receipts GROUP BY course, learner;
+CREATE TRIGGER receipts_summed AFTER INSERT ON receipts BEGIN
+  INSERT INTO sums VALUES (
+    NEW.learner, NEW.course, NEW.refused = 0 AND NEW.endpoint <> '-', NEW.refused, coalesce(NEW.prompt_tokens, 0),
+    coalesce(NEW.completion_tokens, 0), NEW.cost_krw, NEW.at, NEW.at)
+  ON CONFLICT DO UPDATE SET
+    calls = calls + excluded.calls, refused = refused + excluded.refused,
+    prompt_tokens = prompt_tokens + excluded.prompt_tokens, completion_tokens = completion_tokens + excluded.completion_tokens,
+    cost_krw = cost_krw + excluded.cost_krw, first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);
+END;
 """
 _RECEIPT = ("number", *CHAINED, "hash")
 _INSERT = f"INSERT INTO receipts ({', '.join(_RECEIPT)}) VALUES ({', '.join('?' * len(_RECEIPT))})"  # noqa: S608 -- constants
@@ -197,9 +216,11 @@ def _prepare(db: sqlite3.Connection, path: Path, institution: str) -> None:
     if version == 0:
         if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'receipts'").fetchone():
             raise LedgerError(f"{path} was written by an older gateway: move it away, the gateway makes a new one")
-        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION};")
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {SUMS} PRAGMA user_version = {VERSION};")
         db.execute("INSERT INTO ledger VALUES (?)", (institution,))
         db.execute("COMMIT")
+    elif version == 1:
+        db.executescript(f"BEGIN IMMEDIATE; {SUMS} PRAGMA user_version = {VERSION}; COMMIT;")
     (owner,) = db.execute("SELECT institution FROM ledger").fetchone()
     if owner != institution:
         raise LedgerError(f"{path} is the ledger of {owner}, and not of {institution}")
