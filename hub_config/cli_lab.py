@@ -22,7 +22,7 @@ def lab() -> None:
 @lab.command("new", help="새 실습을 만듭니다 / make a new lab, complete and small, to be written further.")
 @click.argument("slug")
 @click.option("--in", "folder", type=click.Path(path_type=Path), default=Path(), show_default=True,
-              help="팩의 폴더, 또는 새 팩을 만들 빈 폴더 / the pack's folder, or an empty one for a pack of one's own")  # fmt: skip
+              help="직무 꾸러미의 폴더, 또는 새 직무 꾸러미를 만들 빈 폴더 / the pack's folder, or an empty one for a pack of one's own")  # fmt: skip
 @click.option("--title-ko", default="새 실습", show_default=True, help="한국어 제목 / the Korean title")
 @click.option("--title-en", default="New lab", show_default=True, help="영어 제목 / the English title")
 @click.option(

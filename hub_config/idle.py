@@ -23,7 +23,7 @@ from labs.texts import Text
 
 RETRY_SECONDS = 60.0
 WARNING = Text(
-    ko="실습 서버를 한동안 쓰지 않아 {when}에 끕니다. 저장한 파일은 그대로 있고, 노트북은 다시 열어 첫 셀부터 실행하면 됩니다.",
+    ko="실습 서버를 한동안 쓰지 않아 {when}에 끕니다. 저장한 파일은 그대로 있고, 노트북은 다시 열어 첫 칸부터 실행하면 됩니다.",
     en="This server has not been used for a while and is put away at {when}. Saved files stay; notebooks start again from "
     "their first cell.",
 )

@@ -20,7 +20,7 @@ _KINDS = {
         en="The AI budget is spent or it is not your turn yet. Try again shortly; if it goes on, tell your instructor.",
     ),
     "AuthenticationError": Text(
-        ko="로그인이 끝났습니다. 실습 서버를 다시 시작하세요.", en="Your login has ended. Restart your server."
+        ko="로그인이 만료되었습니다. 실습 서버를 다시 시작하세요.", en="Your login has ended. Restart your server."
     ),
     "PermissionDeniedError": Text(ko="이 과정에서는 쓸 수 없는 AI입니다.", en="This AI is not allowed in this course."),
     "APIConnectionError": Text(

@@ -63,7 +63,7 @@ def _points(lab: LabFolder) -> Iterator[LabFinding]:
         yield wrong("lab.yaml", "pass_percent", "통과 기준이 0%입니다.", "The pass mark is 0 percent.")
     judged = [criterion for criterion in lab.lab.criteria if criterion.review]
     if not judged and not lab.lab.measures:
-        yield wrong("lab.yaml", "criteria", "강사가 판단하는 기준(review)이 없습니다. 채점 함수는 글이나 그림의 좋고 나쁨을 알지 못합니다.",
+        yield wrong("lab.yaml", "criteria", "강사가 직접 채점하는 항목(review)이 없습니다. 채점 함수는 글이나 그림의 좋고 나쁨을 알지 못합니다.",
                     "No criterion is judged by a person (review): a check does not know a good text or picture.")  # fmt: skip
     for criterion in judged:
         if criterion.review and criterion.review.levels[-1].points:

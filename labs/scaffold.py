@@ -47,7 +47,7 @@ def find_pack(folder: Path) -> Path | None:
         return inside[0].resolve()
     if folder.exists() and (not folder.is_dir() or inside or any(folder.iterdir())):
         raise CannotMake(
-            f"{folder}: 팩의 폴더(profession.yaml이 있는 곳)가 아니고 비어 있지도 않습니다. --in으로 팩의 폴더나 새 폴더를 주세요.",
+            f"{folder}: 직무 꾸러미의 폴더(profession.yaml이 있는 곳)가 아니고 비어 있지도 않습니다. --in으로 직무 꾸러미의 폴더나 새 폴더를 주세요.",
             f"{folder} is no pack's folder (one with profession.yaml) and not empty; give a pack's folder or a new one with --in",
         )
     return None
@@ -65,7 +65,7 @@ def _must_be_slug(slug: str) -> None:
     for pack in packs().values():
         if slug in pack.profession.labs:
             raise CannotMake(
-                f"{slug}: 이미 {pack.name} 팩의 실습입니다. 다른 아이디를 쓰세요.",
+                f"{slug}: 이미 {pack.name} 직무 꾸러미의 실습입니다. 다른 아이디를 쓰세요.",
                 f"{slug} is a lab of the pack {pack.name} already; take another id",
             )
 
@@ -99,7 +99,7 @@ def _begin(folder: Path, slug: str, words: dict[str, str]) -> Path:
     taken = pack in sys.stdlib_module_names or pack in pack_folders() or keyword.iskeyword(pack)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", pack) or taken or find_spec(pack) is not None:
         raise CannotMake(
-            f"{name}: 팩의 이름으로 쓸 수 없습니다(영어 소문자로 시작하고, 설치된 파이썬 패키지와 달라야 합니다). 예: my-lessons",
+            f"{name}: 직무 꾸러미의 이름으로 쓸 수 없습니다(영어 소문자로 시작하고, 설치된 파이썬 패키지와 달라야 합니다). 예: my-lessons",
             f"{name} cannot be a pack's name: it begins with a lower-case letter and differs from every installed Python package; for example my-lessons",
         )
     words = {**words, "pack": pack, "project": pack.replace("_", "-"), "competency": "ai-review"}

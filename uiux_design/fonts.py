@@ -35,7 +35,7 @@ SYSTEM = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", 
           "/Library/Fonts", "~/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 HELP = Text(
     ko=f"한글 글꼴을 찾지 못했습니다. Pretendard 글꼴(otf)을 내려받아 폴더에 두고 환경 변수 {VARIABLE}에 그 폴더를 적으세요. "
-    "교육기관 서버라면 운영자에게 알리세요.",
+    "교육기관 서버라면 시스템 관리자에게 알리세요.",
     en=f"No font with Korean letters was found. Put the Pretendard fonts (otf) in a folder and name it in the environment "
     f"variable {VARIABLE}. On an institution's server, tell the operator.",
 )

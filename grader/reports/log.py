@@ -12,7 +12,7 @@ from grader.reports.table import Cell, Report, Table, columns
 from labs.texts import Text
 
 _COLUMNS = columns(
-    ("훈련일", "Date", "date", 12), ("시작", "From", "time", 7), ("종료", "To", "time", 7), ("훈련 시간", "Hours", "hours", 8),
+    ("훈련일", "Date", "date", 12), ("시작", "From", "time", 7), ("종료", "To", "time", 7), ("훈련시간", "Hours", "hours", 8),
     ("훈련 내용", "Subject and labs", "text", 34), ("재적", "Enrolled", "count", 6), ("출석", "Attended", "count", 6),
     ("결석", "Absent", "count", 6), ("공가", "Excused", "count", 6), ("결석자", "Absent", "text", 20), ("지각자", "Late", "text", 16),
     ("조퇴·외출자", "Early or out", "text", 16), ("강사", "Instructor", "text", 12), ("비고", "Remarks", "text", 16),

@@ -76,5 +76,5 @@ def _attendance(learner: LearnerState) -> tuple[tuple[Cell, ...], ...]:
         (Text(ko="인정 일수", en="Days credited"), attendance.credited),
         (Text(ko="출석률(%)", en="Attendance (%)"), percent_of(attendance.credited, attendance.days)),
         (Text(ko="참여 시간", en="Hours present"), round(present / 60, 1)),
-        (Text(ko="전체 훈련 시간", en="Scheduled hours"), round(scheduled / 60, 1)),
+        (Text(ko="전체 훈련시간", en="Scheduled hours"), round(scheduled / 60, 1)),
     )

@@ -189,7 +189,7 @@ def cannot_record() -> GatewayError:
     return GatewayError(
         503,
         "ledger_unavailable",
-        "AI 사용 기록을 저장할 수 없어 요청을 보내지 않았습니다. 운영자에게 알리세요.",
+        "AI 사용 기록을 저장할 수 없어 요청을 보내지 않았습니다. 시스템 관리자에게 알리세요.",
         "The use of AI cannot be recorded, so the call was not made; tell the operator.",
         retry_after=30,
     )
@@ -213,7 +213,7 @@ def model_missing() -> GatewayError:
     return GatewayError(
         503,
         "model_missing",
-        "이 기능의 내장 모델이 준비되지 않았습니다. 운영자에게 practicum model list로 확인해 달라고 하세요.",
+        "이 기능의 내장 모델이 준비되지 않았습니다. 시스템 관리자에게 practicum model list로 확인해 달라고 하세요.",
         "The built-in model for this is not ready; ask the operator to look at `practicum model list`.",
     )
 
@@ -307,7 +307,7 @@ def upstream_refused(status: int, code: object) -> GatewayError:
         return GatewayError(
             502,
             "upstream_misconfigured",
-            "AI 제공자가 게이트웨이의 설정을 받아들이지 않았습니다. 운영자에게 알리세요.",
+            "AI 제공자가 게이트웨이의 설정을 받아들이지 않았습니다. 시스템 관리자에게 알리세요.",
             "The AI provider does not accept the gateway's settings; tell the operator.",
         )
     return GatewayError(

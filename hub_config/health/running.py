@@ -136,7 +136,7 @@ def _line(answer: Answer) -> Finding:
             Text(ko="게이트웨이의 수치를 읽을 수 없습니다.", en="the gateway's numbers cannot be read"),
         )
     said = Text(
-        ko=f"AI 호출 {sums['running']}건 처리 중, {sums['waiting']}건 대기, 아직 쓰지 않은 기록 {sums['unwritten_receipts']}건",
+        ko=f"AI 호출 {sums['running']}건 처리 중, {sums['waiting']}건 대기, 저장 대기 기록 {sums['unwritten_receipts']}건",
         en=f"{sums['running']} AI calls running, {sums['waiting']} waiting, {sums['unwritten_receipts']} receipts to be written",
     )
     if not down:

@@ -49,7 +49,7 @@ def internal() -> ServiceError:
     return ServiceError(
         500,
         "internal_error",
-        "모델 서비스에 문제가 생겼습니다. 되풀이되면 운영자에게 알리세요.",
+        "모델 서비스에 문제가 생겼습니다. 되풀이되면 시스템 관리자에게 알리세요.",
         "Something went wrong in the model service. Tell the operator if it goes on.",
     )
 
@@ -89,7 +89,7 @@ def missing(name: str) -> ServiceError:
     return ServiceError(
         503,
         "model_missing",
-        f"{name} 모델이 이 장비에 없습니다. 운영자가 다음 명령으로 받습니다: practicum model fetch {name}",
+        f"{name} 모델이 이 장비에 없습니다. 시스템 관리자가 다음 명령으로 받습니다: practicum model fetch {name}",
         f"The model {name} is not on this machine; the operator fetches it with: practicum model fetch {name}",
     )
 
@@ -104,7 +104,7 @@ def failed(name: str) -> ServiceError:
     return ServiceError(
         503,
         "model_failed",
-        f"{name} 모델의 프로세스가 멈췄습니다. 다시 보내면 새로 시작합니다. 되풀이되면 운영자에게 알리세요.",
+        f"{name} 모델의 프로세스가 멈췄습니다. 다시 보내면 새로 시작합니다. 되풀이되면 시스템 관리자에게 알리세요.",
         f"The process of the model {name} ended; the next call starts it again. Tell the operator if it goes on.",
         retry_after=1,
     )

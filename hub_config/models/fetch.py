@@ -244,7 +244,7 @@ def _no_source(file: File, reason: str) -> Text:
 
 def _wrong_checksum(file: File) -> Text:
     return Text(
-        ko=f"받은 {file.file} 파일의 SHA-256이 목록과 달라 지웠습니다. 다시 실행해도 같으면 운영자에게 알리세요.",
+        ko=f"받은 {file.file} 파일의 SHA-256이 목록과 달라 지웠습니다. 다시 실행해도 같으면 시스템 관리자에게 알리세요.",
         en=f"The {file.file} that arrived has the wrong SHA-256 and was removed; run it again, and tell the operator if it goes on.",
     )
 

@@ -58,7 +58,7 @@ def test_from_the_frozen_decision_to_the_stranger_who_verifies(
     office = opened(browser, world, portal, "office")
     office.goto(f"{portal}{PREFIX}office/hanbit/{COURSE}")
     office.get_by_text("확정하기", exact=True).click()
-    office.get_by_role("button", name="이 과정의 판정을 확정합니다").click()
+    office.get_by_role("button", name="이 과정의 판정 확정하기").click()
     office.get_by_role("link", name="수료증", exact=True).click()
     office.get_by_role("button", name="모두에게 발급").click()
     assert office.get_by_text("2026-HANBIT-0001").first.is_visible()

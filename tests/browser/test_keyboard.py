@@ -119,7 +119,7 @@ def test_a_day_by_keyboard_alone(
     assert {"proposal.md", "facts.json", "ai_disclosure.md", "evidence.json"} <= {
         file.path for file in lab.latest.manifest.files
     }
-    tab_to(page, "오늘 화면으로")
+    tab_to(page, "내 화면으로")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{portal}/learn/{COURSE}")
     expect(page.locator("main")).to_contain_text("결과를 기다리는 실습")

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 WORDS = {
     "ko": {"new": "과정 개설", "make": "과정 개설", "look": "만들어질 내용 확인", "planned": "이렇게 만들어집니다", "made": "과정을 개설했습니다.", "out": "배포함",
            "roster": "명단 가져오기", "changes": "무엇이 바뀌는지 보기", "apply": "3건 적용", "applied": "3건을 적용했습니다.",
-           "name": "강사 지정", "record": "역할 기록", "reason": "2회차 강사 배정", "title": "인터뷰 1차 편집"},
+           "name": "강사 지정", "record": "역할 부여하기", "reason": "2회차 강사 배정", "title": "인터뷰 1차 편집"},
     "en": {"new": "Make a course run", "make": "Make the course run", "look": "Look over what would be made", "planned": "This would be made", "made": "The course run is made.",
            "out": "Handed out", "roster": "Import the roster", "changes": "Show what would change", "apply": "Apply 3 changes",
            "applied": "Applied: 3 changes.", "name": "Name the instructors", "record": "Record the role",

@@ -125,7 +125,7 @@ def test_one_request_for_a_day_waits_at_a_time_and_five_are_enough(world: World)
         assert ask(world) == ""
         assert "이미 처리를 기다리고" in ask(world)
         refuse(world)
-    assert "강사에게 직접 말하세요." in ask(world)
+    assert "강사에게 직접 문의하세요." in ask(world)
     assert ask(world, day="2026-07-08") == ""
 
 

@@ -143,7 +143,7 @@ def test_the_page_tells_facts_findings_and_results_in_both_languages(world: Worl
     assert "Nothing is missing" in before
     assert "have not been tried yet" in before
     keep(world)
-    for lang, told in (("ko", ("고치세요", "실습 만들기")), ("en", ("Mend it", "Labs for authors"))):
+    for lang, told in (("ko", ("고치세요", "실습 미리 보기와 점검")), ("en", ("Mend it", "Labs for authors"))):
         html = world.browser("teacher", lang).get(f"{PREFIX}{LAB}").text
         for text in (*told, lab.title.in_(lang), KEY, *(c.title.in_(lang) for c in lab.criteria)):
             assert text in unescape(html), text

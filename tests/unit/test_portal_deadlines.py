@@ -57,7 +57,7 @@ def test_a_due_time_is_set_in_the_institutions_time(teacher: World) -> None:
     assert of(teacher).due_at == AT
     assert of(teacher).terms == Terms()
     shown = page(teacher, address=f"{PREFIX}{PAGE}?done=set")
-    for told in ("마감을 기록했습니다.", "7월 9일 (목) 18:00", "하루 늦을 때마다 점수의 10%씩, 최대 30%까지 감점합니다.",
+    for told in ("마감을 설정했습니다.", "7월 9일 (목) 18:00", "하루 늦을 때마다 점수의 10%씩, 최대 30%까지 감점합니다.",
                  'value="2026-07-09T18:00"', "실습실 공사", "기록: teacher"):  # fmt: skip
         assert told in shown
     assert "Each day late takes off 10% of the points, at most 30%." in page(teacher, lang="en")

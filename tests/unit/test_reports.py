@@ -218,7 +218,7 @@ def test_the_transcript_tells_labs_hours_and_ai_use(room: Class) -> None:
         ("인정 일수", 4),
         ("출석률(%)", 80),
         ("참여 시간", 24.5),
-        ("전체 훈련 시간", 45.0),
+        ("전체 훈련시간", 45.0),
     ]
     assert rows(report, 2) == [("AI 호출", 12), ("토큰", 3400)]
     assert rows(transcript(room, room.learners[1]), 2) == [("AI 호출", 0), ("토큰", 0)]
