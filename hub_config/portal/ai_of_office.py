@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,8 +17,8 @@ from hub_config.portal.pages import PageRoute
 from hub_config.portal.site import SignedIn, Visit, as_office
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-#: The most learners that the page names at once.
-MOST_LEARNERS = 100
+#: The most learners that the page names at once: of the whole institution, and of a course.
+MOST_OF_ALL, MOST_OF_COURSE = 30, 100
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Use:
     courses: list[Spend]
     learners: list[Spend]
     days: list[Spend]
-    budgets: dict[str, Budget]
+    #: That of the course that the page is about, else of any: the institution's limits stand in each.
+    budget: Budget | None
 
-    def limits(self, account: str, course: str | None = None) -> list[Account]:
-        """The limits of the institution, or of a course."""
-        budgets = [self.budgets[course]] if course in self.budgets else list(self.budgets.values())[:1]
-        return [line for budget in budgets for line in budget.accounts if line.account == account]
+    def limits(self, account: str) -> list[Account]:
+        """The limits of the institution, or of the course."""
+        return [line for line in self.budget.accounts if line.account == account] if self.budget else []
 
 
 @router.get("/office/{institution}/ai/use")
@@ -45,10 +45,11 @@ def ai_of_office(visit: SignedIn, institution: str, course: str = "") -> HTMLRes
         runs = runs_of(visit, session, institution, course)
         titles = {run.id: visit.title_of(run) for run in runs}
         names = {enrolment.login: enrolment.person.name for run in runs for enrolment in run.enrolments}
-    use = _use(visit, list(titles), course)
+    most = MOST_OF_COURSE if course else MOST_OF_ALL
+    use = _use(visit, course or next(iter(titles), ""), narrowed={"course": course} if course else {}, most=most)
     days = chart(use.days, visit.now.astimezone(visit.zone).date()) if use else None
     return visit.page(
-        "ai_office.html", use=use, chart=days, titles=titles, names=names, course=course, most=MOST_LEARNERS, accounts=ACCOUNTS,
+        "ai_office.html", use=use, chart=days, titles=titles, names=names, course=course, most=most, accounts=ACCOUNTS,
         states=UPSTREAM_STATES,
     )  # fmt: skip
 
@@ -62,22 +63,18 @@ def file_of_office(visit: SignedIn, institution: str, course: str = "") -> Strea
     return csv_file(visit, "ai-use.csv", course=course, content="0")
 
 
-def _use(visit: Visit, courses: Sequence[str], course: str) -> Use | None:
+def _use(visit: Visit, budget_of: str, narrowed: Mapping[str, str], most: int) -> Use | None:
     """Ask for everything; None as soon as one answer is missing, so that a gateway that is away is waited for once."""
     gateway, token = visit.site.gateway, visit.token
-    narrowed = {"course": course} if course else {}
     since = (visit.now.astimezone(visit.zone) - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0)
     if (status := gateway.status(token)) is None:
         return None
     if (by_course := gateway.spend("course", token)) is None:
         return None
-    if (by_learner := gateway.spend("learner", token, limit=str(MOST_LEARNERS + 1), **narrowed)) is None:
+    if (by_learner := gateway.spend("learner", token, limit=str(most + 1), **narrowed)) is None:
         return None
     if (by_day := gateway.spend("day", token, since=since.isoformat(timespec="seconds"), **narrowed)) is None:
         return None
-    budgets: dict[str, Budget] = {}
-    for name in courses:
-        if (found := gateway.budget(name, token)) is None:
-            break  # the limits are told by course; spending is shown without them
-        budgets[name] = found
-    return Use(status, by_course, by_learner, by_day, budgets)
+    # The limits are told by course; spending is shown without them.
+    budget = gateway.budget(budget_of, token) if budget_of else None
+    return Use(status, by_course, by_learner, by_day, budget)

@@ -251,7 +251,9 @@ def test_many_learners_are_cut_off_and_that_is_said(world: World) -> None:
     made = played(world)
     made.spends["learner"] = [spend("learner", f"learner-{n}", 1, n) for n in range(150)]
     page = world.browser("office").get(f"{OFFICE}/use").text
-    assert "많이 사용한 100명만" in page
+    assert "많이 사용한 30명만" in page
+    assert page.count("learner-") == 2 * 30, "name and login of each"
+    assert "많이 사용한 100명만" in world.browser("office").get(f"{OFFICE}/use?course={COURSE}").text
     assert "learner-149<" in page
     assert "learner-49<" not in page
 
