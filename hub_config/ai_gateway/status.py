@@ -8,6 +8,9 @@ from typing import Any
 
 from hub_config.ai_gateway.gateway import Gateway
 
+#: Looked up once: it stands in a file of the installation.
+VERSION = version("practicum")
+
 
 async def status(gateway: Gateway) -> dict[str, Any]:
     """Give the state of the upstreams, of the ledger, and what was spent today."""
@@ -15,7 +18,7 @@ async def status(gateway: Gateway) -> dict[str, Any]:
     today = await gateway.ledger.spend("course", None, start.astimezone(UTC), None)
     head, _ = await gateway.ledger.head()
     return {
-        "version": version("practicum"),
+        "version": VERSION,
         "started_at": gateway.started_at.isoformat(),
         "upstreams": [_upstream(gateway, upstream.name) for upstream in gateway.config.upstreams],
         "ledger": {

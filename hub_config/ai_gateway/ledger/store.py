@@ -46,8 +46,11 @@ CREATE TABLE switches (
   course TEXT NOT NULL, lab TEXT NOT NULL, off INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (course, lab)) STRICT, WITHOUT ROWID;
 """
-#: Since version 2: what spending by course and learner is told from; each receipt is counted once, as it is written.
+#: Since version 2: what spending by course and learner is told from, each receipt counted once, as it is written; and
+#: an index of moments that holds all that spending day by day asks for.
 SUMS = """
+DROP INDEX receipts_at;
+CREATE INDEX receipts_at ON receipts (at, day, refused, endpoint, prompt_tokens, completion_tokens, cost_krw);
 CREATE TABLE sums (
   learner TEXT NOT NULL, course TEXT NOT NULL, calls INTEGER NOT NULL, refused INTEGER NOT NULL,
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_krw INTEGER NOT NULL,
