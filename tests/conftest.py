@@ -30,6 +30,7 @@ def _shares_practicum(file: Path) -> bool:
     return file.parent.name == "browser" and "practicum: Installation" in file.read_text("utf-8")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """What `--dist loadfile` means here."""
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
