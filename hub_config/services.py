@@ -166,7 +166,7 @@ def _institution(settings: Settings) -> tuple[Institution | None, Changes]:
     """The institution that the gateway serves, and what its office set."""
     engine = open_database(settings.records_database)
     with reading(engine) as session:
-        found = session.scalars(select(Institution).order_by(Institution.id).limit(1)).first()
+        found = session.scalars(select(Institution).limit(1)).first()
         changes = ai_limits.newest(ai_limits.changes(session, found.id)) if found is not None else {}
         session.expunge_all()
     engine.dispose()

@@ -166,7 +166,7 @@ def test_an_error_stays_visible_and_what_was_typed_stays(served: Served) -> None
     page.route("**/criteria/**", lambda route: route.abort())
     page.locator(f"#c-{TASK}-2").check()
     failed = page.locator("form.judge").first.locator(".failed")
-    expect(failed).to_contain_text("저장하지 않았습니다")
+    expect(failed).to_contain_text("저장하지 못했습니다")
     page.wait_for_timeout(4_500)
     expect(failed).to_be_visible()
     page.unroute("**/criteria/**")
