@@ -75,7 +75,7 @@ def test_who_left_and_who_is_exempted_is_not_counted(world: World) -> None:
         )
     page = world.browser("teacher").get(PAGE).text
     assert "미제출 1명 / 전체 1명 (100%)" in page
-    assert "떠난 훈련생 1명은 세지 않았습니다." in page
+    assert "퇴소한 훈련생 1명은 세지 않았습니다." in page
 
 
 class Played:
