@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pytest
 from babel.messages.pofile import read_po
 from playwright.sync_api import Browser, Page
-from portal_full import fill
+from portal_full import DONE_COURSE, fill
 from portal_routes import GETS, ROLES, Line, address
 from serving import served
 from sqlalchemy import update
@@ -196,7 +196,15 @@ class Walker:
         self.page.evaluate(_axe())
         for view in self.views:
             self._view(view)
+        self._paper()
         self.found("policy", self.page.evaluate("window.__stopped"))
+
+    def _paper(self) -> None:
+        """Look whether what is folded on the screen and belongs on paper is printed."""
+        self.page.emulate_media(media="print")
+        folded = self.page.locator(".onpaper .requirements")
+        self.found("on paper", folded.count() and not folded.first.is_visible() and "what is folded is left out")
+        self.page.emulate_media(media="screen")
 
     def _view(self, view: View) -> None:
         self.page.set_viewport_size({"width": view.width, "height": 900})
@@ -233,6 +241,9 @@ def test_each_page_of_a_role(
         if _shown_to(role, line):
             name = f"{role or 'anybody'}-{re.sub(r'[{}]', '', path).replace('/', '-')}"
             walker.go(name, address(path, line, portal.filled), line.gives)
+    if role == "office":  # in the course run that is over everybody has met something
+        walker.go("office-decisions-over", f"{PREFIX}office/hanbit/{DONE_COURSE}", 200)
+        assert walker.page.locator(".onpaper").count(), "what is printed though it is folded was not looked at"
     context.close()
     assert not walker.wrong, f"{len(walker.wrong)} findings:\n" + "\n".join(walker.wrong)
 
