@@ -110,6 +110,9 @@ async def test_a_chain_that_holds(ledger: Ledger, path: Path) -> None:
         ("DELETE FROM receipts", "end at number 0, but number 4 was anchored"),
         ("UPDATE contents SET answer = 'better' WHERE number = 3", "the prompt or the answer of receipt 3"),
         ("UPDATE contents SET prompt = NULL WHERE number = 3", "the prompt or the answer of receipt 3"),
+        ("UPDATE sums SET cost_krw = cost_krw - 1", "sums of AI use of ann in video are not those of the receipts"),
+        ("DELETE FROM sums", "sums of AI use of ann in video are not"),
+        ("INSERT INTO sums VALUES ('bob', 'video', 1, 0, 0, 0, 9, '', '')", "sums of AI use of bob in video are not"),
     ],
 )
 async def test_a_change_is_found_and_named(path: Path, change: str, names: str) -> None:

@@ -1,5 +1,5 @@
 """The chain of receipts. The rule: each hash covers its receipt and the hash before it, so that a receipt that was
-edited, taken out, moved or cut off is found and named."""
+edited, taken out, moved or cut off is found and named; so are kept sums that are not those of the receipts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from labs.texts import Text
 
 GENESIS = "0" * 64
 _AT_ONCE = 2_000  # a running gateway cannot write while a part is read
+#: What the receipts of each learner in each course add up to, in the order of the table `sums`.
+COUNTED = (
+    "SELECT learner, course, sum(refused = 0 AND endpoint <> '-'), sum(refused), coalesce(sum(prompt_tokens), 0), "
+    "coalesce(sum(completion_tokens), 0), sum(cost_krw), min(at), max(at) FROM receipts GROUP BY course, learner"
+)
 
 
 def digest(row: Mapping[str, Any], number: int, previous: str) -> str:
@@ -38,12 +43,31 @@ def verify(path: Path, anchors: Iterable[tuple[int, str]] = ()) -> Text | None:
                     return fault
                 number, previous = row["number"], row["hash"]
             seen = number
+        wrong = _wrong_sum(db)
     if cut := [anchor for anchor in anchored if anchor > number]:
         return Text(
             ko=f"AI 영수증이 {number}번에서 끝나지만 원장에는 {max(cut)}번이 기록되어 있습니다. 마지막 영수증들이 잘려 나갔습니다.",
             en=f"the receipts end at number {number}, but number {max(cut)} was anchored: the last ones were cut off",
         )
-    return None
+    return wrong
+
+
+def _wrong_sum(db: sqlite3.Connection) -> Text | None:
+    """Tell of the first learner whose kept sums are not what the receipts add up to; an older ledger keeps none."""
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sums'").fetchone():
+        return None
+    found = db.execute(
+        f"WITH counted AS ({COUNTED}) SELECT course, learner FROM ("  # noqa: S608 -- a constant
+        "SELECT * FROM (SELECT * FROM counted EXCEPT SELECT * FROM sums) UNION ALL "
+        "SELECT * FROM (SELECT * FROM sums EXCEPT SELECT * FROM counted)) ORDER BY 1, 2 LIMIT 1"
+    ).fetchone()
+    if found is None:
+        return None
+    course, learner = found
+    return Text(
+        ko=f"{course} 과정 {learner} 훈련생의 AI 사용량 합계가 영수증과 다릅니다. 영수증 사슬은 온전하니 영수증을 기준으로 확인하세요.",
+        en=f"the kept sums of AI use of {learner} in {course} are not those of the receipts; the receipts themselves hold, so go by them",
+    )
 
 
 def _part(db: sqlite3.Connection, seen: int) -> list[sqlite3.Row]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from hub_config.ai_gateway.ledger.chain import GENESIS, digest
+from hub_config.ai_gateway.ledger.chain import COUNTED, GENESIS, digest
 from hub_config.ai_gateway.ledger.leases import Leaf, Written
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
 from hub_config.ai_gateway.ledger.terms import Amount, LedgerError, Place
@@ -55,9 +55,7 @@ CREATE TABLE sums (
   learner TEXT NOT NULL, course TEXT NOT NULL, calls INTEGER NOT NULL, refused INTEGER NOT NULL,
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_krw INTEGER NOT NULL,
   first_at TEXT NOT NULL, last_at TEXT NOT NULL, PRIMARY KEY (course, learner)) STRICT, WITHOUT ROWID;
-INSERT INTO sums SELECT
-  learner, course, sum(refused = 0 AND endpoint <> '-'), sum(refused), coalesce(sum(prompt_tokens), 0),
-  coalesce(sum(completion_tokens), 0), sum(cost_krw), min(at), max(at) FROM receipts GROUP BY course, learner;
+INSERT INTO sums {counted};
 CREATE TRIGGER receipts_summed AFTER INSERT ON receipts BEGIN
   INSERT INTO sums VALUES (
     NEW.learner, NEW.course, NEW.refused = 0 AND NEW.endpoint <> '-', NEW.refused, coalesce(NEW.prompt_tokens, 0),
@@ -67,7 +65,7 @@ CREATE TRIGGER receipts_summed AFTER INSERT ON receipts BEGIN
     prompt_tokens = prompt_tokens + excluded.prompt_tokens, completion_tokens = completion_tokens + excluded.completion_tokens,
     cost_krw = cost_krw + excluded.cost_krw, first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);
 END;
-"""
+""".replace("{counted}", COUNTED)
 _RECEIPT = ("number", *CHAINED, "hash")
 _INSERT = f"INSERT INTO receipts ({', '.join(_RECEIPT)}) VALUES ({', '.join('?' * len(_RECEIPT))})"  # noqa: S608 -- constants
 _LEAF = "learner, course, lab, day, spent_krw, spent_tokens, leased_krw, leased_tokens"
