@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from grader.records.ai_limits import Account
-from grader.records.models import Event
+from grader.records.models import Event, Institution
 from hub_config.ai import lab_policies
 from hub_config.ai_gateway.config import Budgets, CoursePolicy, Limit, Policy
 from hub_config.settings import Settings
@@ -36,6 +39,11 @@ class Standing:
     source: Source
     of_all: bool = False
     event: Event | None = None
+
+
+def served(session: Session) -> Institution | None:
+    """The institution that the gateway serves: its ledger has one owner, which is the first of the records."""
+    return session.scalars(select(Institution).limit(1)).first()
 
 
 def set_by(event: Event) -> Limit | None:

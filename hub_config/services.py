@@ -11,15 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from grader.records import ai_limits
 from grader.records.db import open_database, reading
 from grader.records.models import Institution
 from hub_config import assets
 from hub_config.ai import built_in_models, gateway_config
 from hub_config.ai_gateway.config import GatewayConfig, read_config
-from hub_config.ai_limits import Changes, put_together
+from hub_config.ai_limits import Changes, put_together, served
 from hub_config.quick.join import why_not
 from hub_config.settings import ENVIRONMENT, Settings
 from hub_config.supervisor import Service
@@ -166,7 +164,7 @@ def _institution(settings: Settings) -> tuple[Institution | None, Changes]:
     """The institution that the gateway serves, and what its office set."""
     engine = open_database(settings.records_database)
     with reading(engine) as session:
-        found = session.scalars(select(Institution).limit(1)).first()
+        found = served(session)
         changes = ai_limits.newest(ai_limits.changes(session, found.id)) if found is not None else {}
         session.expunge_all()
     engine.dispose()

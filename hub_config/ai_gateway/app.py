@@ -35,6 +35,7 @@ from hub_config.ai_gateway.upstream import Upstreams
 log = logging.getLogger("practicum.ai_gateway")
 COURSE_AND_LAB = "/{course:[A-Za-z0-9][A-Za-z0-9._-]{0,99}}/{lab:-|[a-z][a-z0-9-]{0,59}}"
 EXPIRE_SECONDS = 3600
+MOST_ADDRESS_BYTES = 64_000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,10 +84,12 @@ async def serve(config: GatewayConfig, read_again: Callable[[], GatewayConfig]) 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     # handler_cancellation: a client who leaves frees the model, instead of letting it finish for nobody.
     app = create_app(config)
+    # max_line_size: an office names all its course runs in an address.
     # keepalive_timeout: a connection that never sends a whole request's head is closed like one that is idle.
     runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, shutdown_timeout=1, keepalive_timeout=config.read_seconds
-    )
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=1, keepalive_timeout=config.read_seconds,
+        max_line_size=MOST_ADDRESS_BYTES,
+    )  # fmt: skip
     await runner.setup()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

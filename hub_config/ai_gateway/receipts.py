@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any, cast, get_args
 
 from aiohttp import web
+from pydantic import TypeAdapter
 
 from hub_config.ai_gateway import errors
 from hub_config.ai_gateway.gateway import GATEWAY, Gateway, identify
@@ -27,6 +28,7 @@ COLUMNS = (
     "completion_tokens", "audio_ms", "characters", "images", "reserved_krw", "cost_krw", "latency_ms", "first_byte_ms",
     "request_sha256", "prompt_sha256", "answer_sha256", "hash",
 )  # fmt: skip
+_JSON = TypeAdapter(dict[str, Any])
 
 
 def add_routes(app: web.Application, course_and_lab: str) -> None:
@@ -42,14 +44,14 @@ async def _receipts(request: web.Request) -> web.Response:
     """Give receipts, newest first, in pages: `has_more` says whether another one follows, however few came with this."""
     query = await _query(request, _limit(request.query), content=_content(request.query))
     page = await request.app[GATEWAY].ledger.receipts(query)
-    return web.json_response({"object": "list", "data": page.rows, "has_more": page.has_more})
+    return _list(page.rows, has_more=page.has_more)
 
 
 async def _receipt(request: web.Request) -> web.Response:
     """Give one receipt."""
     caller, gateway = await identify(request), request.app[GATEWAY]
     row = await gateway.ledger.receipt(request.match_info["id"])
-    if row is None or not (row["learner"] == caller.name or _sees_all(gateway, caller, row["course"])):
+    if row is None or not (row["learner"] == caller.name or _sees_all(gateway, caller, [row["course"]])):
         raise errors.not_found()  # whether somebody else's exists is not told
     return web.json_response(row)
 
@@ -79,16 +81,16 @@ async def _spend(request: web.Request) -> web.Response:
     With a limit the dearest come, and no more of them.
     """
     caller, gateway = await identify(request), request.app[GATEWAY]
-    course = request.query.get("course")
+    courses = _courses(request)
     group, by = _group(request.query, "group") or "learner", _group(request.query, "by")
-    sees_all = _sees_all(gateway, caller, course)
-    if not sees_all and (group != "learner" or course is None or not caller.takes_part(course)):
+    sees_all = _sees_all(gateway, caller, courses)
+    if not sees_all and (group != "learner" or not courses or not all(map(caller.takes_part, courses))):
         raise errors.foreign_receipts()
     since, until = _moment(gateway, request.query, "since"), _moment(gateway, request.query, "until")
     limit = _limit(request.query) if sees_all and "limit" in request.query else None
-    rows = await gateway.ledger.spend(group, course, since, until, by=by, limit=limit)
+    rows = await gateway.ledger.spend(group, *courses, since=since, until=until, by=by, limit=limit)
     seen = rows if sees_all else [row for row in rows if row["learner"] == caller.name]
-    return web.json_response({"object": "list", "data": seen})
+    return _list(seen)
 
 
 async def _replay(request: web.Request) -> web.Response:
@@ -97,11 +99,17 @@ async def _replay(request: web.Request) -> web.Response:
     course, lab, learner = request.match_info["course"], request.match_info["lab"], request.query.get("learner")
     if not learner:
         raise errors.invalid("learner가 필요합니다.", "learner is missing.", param="learner")
-    if not (caller.is_grader or _sees_all(gateway, caller, course)):
+    if not (caller.is_grader or _sees_all(gateway, caller, [course])):
         raise errors.foreign_receipts()
     rows = await gateway.ledger.answered(course, lab, learner)
     text = "".join(json.dumps(_recorded(row), ensure_ascii=False) + "\n" for row in rows)
     return web.Response(text=text, content_type="application/jsonl")
+
+
+def _list(rows: list[dict[str, Any]], **more: bool) -> web.Response:
+    """Write rows in a third of the time of the standard library: all calls wait meanwhile."""
+    body = _JSON.dump_json({"object": "list", "data": rows, **more})
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
 
 
 def _recorded(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,19 +124,25 @@ def _recorded(row: Mapping[str, Any]) -> dict[str, Any]:
 async def _query(request: web.Request, limit: int, *, content: Content) -> ReceiptQuery:
     """Read what is asked for, within what the caller may see."""
     gateway, caller, asked = request.app[GATEWAY], await identify(request), request.query
-    course, learner = asked.get("course"), asked.get("learner")
-    if not _sees_all(gateway, caller, course):
+    courses, learner = _courses(request), asked.get("learner")
+    if not _sees_all(gateway, caller, courses):
         if learner not in (None, caller.name):
             raise errors.foreign_receipts()
         learner = caller.name
     return ReceiptQuery(
-        course=course, lab=asked.get("lab"), learner=learner, since=_moment(gateway, asked, "since"),
+        courses=courses, lab=asked.get("lab"), learner=learner, since=_moment(gateway, asked, "since"),
         until=_moment(gateway, asked, "until"), before=asked.get("before"), limit=limit, content=content,
     )  # fmt: skip
 
 
-def _sees_all(gateway: Gateway, caller: Identity, course: str | None) -> bool:
-    return gateway.config.institution_group in caller.groups or (course is not None and caller.teaches(course))
+def _courses(request: web.Request) -> tuple[str, ...]:
+    """Read which courses are asked about; none stands for all."""
+    return tuple(request.query.getall("course", ()))
+
+
+def _sees_all(gateway: Gateway, caller: Identity, courses: Sequence[str]) -> bool:
+    teaches = bool(courses) and all(map(caller.teaches, courses))
+    return gateway.config.institution_group in caller.groups or teaches
 
 
 def _limit(asked: Mapping[str, str]) -> int:

@@ -15,7 +15,7 @@ VERSION = version("practicum")
 async def status(gateway: Gateway) -> dict[str, Any]:
     """Give the state of the upstreams, of the ledger, and what was spent today."""
     start = datetime.now(gateway.config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    today = await gateway.ledger.spend("course", None, start.astimezone(UTC), None)
+    today = await gateway.ledger.spend("course", since=start.astimezone(UTC))
     head, _ = await gateway.ledger.head()
     return {
         "version": VERSION,

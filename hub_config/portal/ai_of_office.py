@@ -1,14 +1,16 @@
-"""AI use of an institution: spending, limits, and whether the gateway is well. The rule: sums only, no prompt and no answer."""
+"""AI use of an institution: spending, limits, and whether the gateway is well. The rule: sums of its own runs only, no prompt and no answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, StreamingResponse
+from sqlalchemy import select
 
+from grader.records.models import Enrolment, Person
 from hub_config.portal.ai_days import DAYS, chart
 from hub_config.portal.ai_parts import csv_file, runs_of
 from hub_config.portal.ai_records import Account, Budget, Spend, Status
@@ -19,6 +21,8 @@ from hub_config.portal.site import SignedIn, Visit, as_office
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 #: The most learners that the page names at once: of the whole institution, and of a course.
 MOST_OF_ALL, MOST_OF_COURSE = 30, 100
+#: What an office without a course run asks about: naming none would ask about all that the gateway knows.
+NO_COURSE = ("-",)
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ def ai_of_office(visit: SignedIn, institution: str, course: str = "") -> HTMLRes
     with visit.records() as session:
         runs = runs_of(visit, session, institution, course)
         titles = {run.id: visit.title_of(run) for run in runs}
-        names = {enrolment.login: enrolment.person.name for run in runs for enrolment in run.enrolments}
     most = MOST_OF_COURSE if course else MOST_OF_ALL
-    use = _use(visit, course or next(iter(titles), ""), narrowed={"course": course} if course else {}, most=most)
+    use = _use(visit, [course] if course else list(titles), most)
+    names = _names(visit, titles, use.learners[:most]) if use else {}
     days = chart(use.days, visit.now.astimezone(visit.zone).date()) if use else None
     return visit.page(
         "ai_office.html", use=use, chart=days, titles=titles, names=names, course=course, most=most, accounts=ACCOUNTS,
@@ -59,22 +63,32 @@ def file_of_office(visit: SignedIn, institution: str, course: str = "") -> Strea
     """The receipts as a file, without what was asked and answered."""
     as_office(visit, institution)
     with visit.records() as session:
-        runs_of(visit, session, institution, course)
-    return csv_file(visit, "ai-use.csv", course=course, content="0")
+        runs = runs_of(visit, session, institution, course)
+        courses = [course] if course else [run.id for run in runs]
+    return csv_file(visit, "ai-use.csv", course=courses or NO_COURSE, content="0")
 
 
-def _use(visit: Visit, budget_of: str, narrowed: Mapping[str, str], most: int) -> Use | None:
+def _names(visit: Visit, courses: Collection[str], learners: Sequence[Spend]) -> dict[str, str]:
+    """The names of those of the learners who are on the roster of one of the course runs."""
+    query = select(Person.login, Person.name).join(Enrolment, Enrolment.login == Person.login)
+    here = Enrolment.course_id.in_(courses), Enrolment.login.in_([line.name for line in learners])
+    with visit.records() as session:
+        return {row.login: row.name for row in session.execute(query.where(*here))}
+
+
+def _use(visit: Visit, courses: Sequence[str], most: int) -> Use | None:
     """Ask for everything; None as soon as one answer is missing, so that a gateway that is away is waited for once."""
-    gateway, token = visit.site.gateway, visit.token
+    gateway, token, here = visit.site.gateway, visit.token, courses or NO_COURSE
     since = (visit.now.astimezone(visit.zone) - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0)
     if (status := gateway.status(token)) is None:
         return None
-    if (by_course := gateway.spend("course", token)) is None:
+    if (by_course := gateway.spend("course", token, course=here)) is None:
         return None
-    if (by_learner := gateway.spend("learner", token, limit=str(most + 1), **narrowed)) is None:
+    if (by_learner := gateway.spend("learner", token, course=here, limit=str(most + 1))) is None:
         return None
-    if (by_day := gateway.spend("day", token, since=since.isoformat(timespec="seconds"), **narrowed)) is None:
+    if (by_day := gateway.spend("day", token, course=here, since=since.isoformat(timespec="seconds"))) is None:
         return None
     # The limits are told by course; spending is shown without them.
-    budget = gateway.budget(budget_of, token) if budget_of else None
+    budget = gateway.budget(courses[0], token) if courses else None
+    by_course = [line for line in by_course if line.name in here]
     return Use(status, by_course, by_learner, by_day, budget)

@@ -11,13 +11,18 @@ from sqlalchemy.orm import Session
 
 from grader.records.models import CourseRun, Institution
 from grader.records.state import UnknownCourse
+from hub_config.ai_limits import served
 from hub_config.portal.ai_records import Receipt, Receipts
 from hub_config.portal.ai_words import KINDS, OTHER_OUTCOME, OUTCOMES
 from hub_config.portal.conversation import ROLES, answered, asked
+from hub_config.portal.gateway import Asked
 from hub_config.portal.i18n import N_
 from hub_config.portal.site import PageError, Visit
 
 UNREACHABLE = N_("AI records are not reachable right now. Reload this page in a moment.")
+NOT_SERVED = N_(
+    "The AI gateway of this Practicum belongs to another institution. What your courses use stands on each class's AI page."
+)
 WORDS: dict[str, Any] = {"kinds": KINDS, "outcomes": OUTCOMES, "other_outcome": OTHER_OUTCOME}
 
 
@@ -46,7 +51,7 @@ def receipt_page(visit: Visit, receipt: Receipt, back: str) -> HTMLResponse:
     )  # fmt: skip
 
 
-def csv_file(visit: Visit, name: str, **query: str) -> StreamingResponse:
+def csv_file(visit: Visit, name: str, **query: Asked) -> StreamingResponse:
     """The calls as a file to keep; a browser never shows it as a page."""
     parts = visit.site.gateway.csv(visit.token, **{key: value for key, value in query.items() if value})
     if parts is None:
@@ -56,11 +61,13 @@ def csv_file(visit: Visit, name: str, **query: str) -> StreamingResponse:
 
 
 def runs_of(visit: Visit, session: Session, institution: str, course: str) -> list[CourseRun]:
-    """The institution's course runs; the one asked for must be among them."""
+    """The course runs of the institution that the gateway serves; the one asked for must be among them."""
     found = session.get(Institution, institution)
     if found is None:
         raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
     visit.institution = found
+    if served(session) is not found:
+        raise PageError(404, NOT_SERVED)
     query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
     runs = list(session.scalars(query))
     if course and course not in {run.id for run in runs}:

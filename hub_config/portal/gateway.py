@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -22,6 +22,8 @@ PAGE_RECEIPTS = 25
 #: A call to a model may have to wait until it is loaded; its answer is read so far.
 CALL_SECONDS, MOST_BYTES = 60, 64_000
 M = TypeVar("M", bound=BaseModel)
+#: What an address asks for: a name may come with several values.
+Asked = str | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Gateway:
         lines = self.spend("learner", token, course=course)
         return None if lines is None else Counter({line.name: line.calls for line in lines})
 
-    def spend(self, group: Group, token: str, **query: str) -> list[Spend] | None:
+    def spend(self, group: Group, token: str, **query: Asked) -> list[Spend] | None:
         """What was used, by course, learner, lab, day, model or outcome, and `by` a second one; the dearest first, days newest first."""
         found = self._read(Spends, "/spend", token, {"group": group, **query})
         try:
@@ -111,7 +113,7 @@ class Gateway:
         except httpx.HTTPError:
             return None
 
-    def csv(self, token: str, **query: str) -> Iterator[bytes] | None:
+    def csv(self, token: str, **query: Asked) -> Iterator[bytes] | None:
         """All receipts as a file, part by part; a file that breaks off raises, so that nobody takes it for a whole one."""
         if self._url is None:
             return None
@@ -128,14 +130,14 @@ class Gateway:
             return None
         return _parts(answer)
 
-    def _read(self, model: type[M], path: str, token: str, query: dict[str, str] | None = None) -> M | None:
+    def _read(self, model: type[M], path: str, token: str, query: Mapping[str, Asked] | None = None) -> M | None:
         raw = self._get(path, token, query or {})
         try:
             return model.model_validate_json(raw) if raw is not None else None
         except ValidationError:
             return None
 
-    def _get(self, path: str, token: str, query: dict[str, str]) -> bytes | None:
+    def _get(self, path: str, token: str, query: Mapping[str, Asked]) -> bytes | None:
         return self._ask("GET", path, token, params=query)
 
     def _ask(self, method: str, path: str, token: str, **more: Any) -> bytes | None:

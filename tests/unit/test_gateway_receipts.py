@@ -107,6 +107,8 @@ async def test_spend_is_summed_for_the_course_and_the_institution(w: World) -> N
     assert {row["learner"]: (row["calls"], row["cost_krw"]) for row in by_learner} == {"ann": (1, 10), "bob": (1, 10)}
     by_course = (await w.ask("GET", "/spend?group=course", token="office-token")).json()["data"]
     assert {row["course"]: row["cost_krw"] for row in by_course} == {"video": 20, "books": 10}
+    both = (await w.ask("GET", "/spend?group=course&course=books&course=video", token="office-token")).json()["data"]
+    assert [row["course"] for row in both] == ["books", "video"]
     (own,) = (await w.ask("GET", "/spend?course=video", token="ann-token")).json()["data"]
     assert (own["learner"], own["cost_krw"]) == ("ann", 10)
     dearest = (await w.ask("GET", "/spend?group=course&limit=1", token="office-token")).json()["data"]
@@ -116,9 +118,10 @@ async def test_spend_is_summed_for_the_course_and_the_institution(w: World) -> N
     assert (await w.ask("GET", "/spend?limit=0", token="office-token")).status == 400
     refused = [
         ("/spend?course=video&group=lab", "ann"), ("/spend?course=books", "ann"), ("/spend", "ann"), ("/spend", "teacher"),
-        ("/spend?course=books", "teacher"),
+        ("/spend?course=books", "teacher"), ("/spend?course=video&course=books", "teacher"), ("/spend?course=video&course=books", "ann"),
+        ("/receipts?course=video&course=books&learner=bob", "teacher"),
     ]  # fmt: skip
-    assert [(await w.ask("GET", path, token=f"{name}-token")).status for path, name in refused] == [403] * 5
+    assert [(await w.ask("GET", path, token=f"{name}-token")).status for path, name in refused] == [403] * 8
     for bad in ("group=password", "group=learner&by=password", "by=learner,outcome"):
         assert (await w.ask("GET", f"/spend?{bad}", token="office-token")).status == 400, bad
     both = (await w.ask("GET", "/spend?course=video&by=outcome", token="teacher-token")).json()["data"]

@@ -29,10 +29,11 @@ async def test_asking_for_receipts(ledger: Ledger, clock: Clock) -> None:
         return [row["id"] for row in (await ledger.receipts(ReceiptQuery(**query))).rows]
 
     assert await ask() == [d, c, b, a]
-    assert await ask(course="video") == [d, b, a]
-    assert await ask(course="video", learner="ann") == [d, a]
+    assert await ask(courses=("video",)) == [d, b, a]
+    assert await ask(courses=("video",), learner="ann") == [d, a]
+    assert await ask(courses=("books", "video"), limit=3) == [d, c, b]
     assert await ask(learner="cho") == [c]
-    assert await ask(course="video", lab="titles") == [b]
+    assert await ask(courses=("video",), lab="titles") == [b]
     assert await ask(since=begin + timedelta(hours=1), until=begin + timedelta(hours=3)) == [c, b]
     assert await ask(limit=2) == [d, c]
     assert await ask(before=c, limit=2) == [b, a]
@@ -135,7 +136,8 @@ async def test_kept_sums_are_those_of_the_receipts_also_of_a_ledger_that_had_non
     async def told(**asked: Any) -> list[list[dict[str, Any]]]:
         return [
             await ledger.spend("learner", **asked), await ledger.spend("course", **asked), await ledger.spend("learner", "video", **asked),
-            await ledger.spend("course", by="learner", **asked),
+            await ledger.spend("course", by="learner", **asked), await ledger.spend("course", "video", "books", **asked),
+            await ledger.spend("learner", "books", **asked),
         ]  # fmt: skip
 
     counted = await told(since=begin - timedelta(days=1))  # a moment is asked of the receipts themselves

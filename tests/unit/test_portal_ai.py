@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from played_gateway import PlayedGateway, account, gateway, receipt, spend
-from test_portal_world import COURSE, PREFIX, SCRIPT, World, seeded_records, world
+from test_portal_world import COURSE, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
 from hub_config.portal import ai_parts
 
@@ -222,7 +222,7 @@ def test_a_switch_that_the_gateway_refuses_is_not_claimed(world: World) -> None:
 def test_the_institution_reads_spending_limits_servers_and_the_chain(world: World) -> None:
     made = played(world)
     made.budget["accounts"] += [account("course", "all", 70000, 1), account("institution", "all", 900000, 1)]
-    made.spends["course"].append(spend("course", "gone-1", 9, 77777))
+    made.spends["course"].append(spend("course", OTHER, 9, 77777))
     made.status["upstreams"].append(
         {
             "name": "outside",
@@ -236,10 +236,11 @@ def test_the_institution_reads_spending_limits_servers_and_the_chain(world: Worl
     )
     made.status["ledger"] |= {"head": [1232, "a" * 64], "anchored": None}
     page = world.browser("office").get(f"{OFFICE}/use").text
-    for told in ("12,345원", "영상 편집 과정", "gone-1", "77,777원", "김미나", "7월 8일 (수)", "899,999원", "1,234", "1,232",
+    for told in ("12,345원", "영상 편집 과정", "김미나", "7월 8일 (수)", "899,999원", "1,234", "1,232",
                  "응답 없음, 일시 중지", "HTTP 503", "정상"):  # fmt: skip
         assert told in page, told
     assert "69,999원" not in page
+    assert "77,777원" not in page, "another institution's course run, which was not asked for"
     narrowed = world.browser("office").get(f"{OFFICE}/use?course={COURSE}").text
     assert "69,999원" in narrowed
     days = next(r for r in world.asked if r.url.params.get("group") == "day")
@@ -284,7 +285,7 @@ def test_the_office_and_the_class_see_what_was_spent_day_by_day(world: World) ->
         ("mina", f"{MINE}/receipts.csv", {"course": COURSE, "learner": "mina", "content": "0"}),
         ("mina", f"{MINE}/receipts.csv?content=1&learner=jun", {"course": COURSE, "learner": "mina", "content": "1"}),
         ("teacher", f"{CLASS}/receipts.csv?learner=jun", {"course": COURSE, "learner": "jun", "content": "0"}),
-        ("office", f"{OFFICE}/receipts.csv?content=1", {"content": "0"}),
+        ("office", f"{OFFICE}/receipts.csv?content=1", {"course": COURSE, "content": "0"}),
     ],
 )
 def test_a_file_is_passed_on_as_a_file(world: World, login: str, path: str, asked_for: dict[str, str]) -> None:

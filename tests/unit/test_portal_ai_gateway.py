@@ -11,11 +11,11 @@ from typing import Any
 import gateway_support
 import httpx
 import pytest
-from test_portal_world import COURSE, PREFIX, World, seeded_records, world
+from test_portal_world import COURSE, OTHER, PREFIX, World, seeded_records, world
 
 GROUPS = {
     "mina": [f"nbgrader-{COURSE}"], "jun": [f"nbgrader-{COURSE}"], "teacher": [f"formgrade-{COURSE}"],
-    "office": ["institution-hanbit"],
+    "office": ["institution-hanbit"], "stranger": [f"nbgrader-{OTHER}"],
 }  # fmt: skip
 
 
@@ -84,7 +84,17 @@ async def test_the_pages_show_what_the_real_gateway_writes(
             use = await page("office", "office/hanbit/ai/use")
             for told in ("300원", "영상 편집 과정", "김미나", "built-in", "정상"):
                 assert told in use, told
-            assert (await page("office", "office/hanbit/ai/receipts.csv")).count("rcpt_") >= 30
+            file = await page("office", "office/hanbit/ai/receipts.csv")
+            assert file.count("rcpt_") >= 30
+
+            # Another institution's course uses the same gateway, which would tell this office of it too.
+            assert (await ai.chat(token="token-stranger", where=f"/{OTHER}/-")).status == 200
+            assert {row["course"] for row in await ai.receipts("", "token-office")} == {COURSE, OTHER}
+            for path in ("use", "receipts.csv"):
+                told = await page("office", f"office/hanbit/ai/{path}")
+                assert "mina" in told
+                assert "stranger" not in told
+                assert OTHER not in told
 
 
 def _own(request: httpx.Request) -> dict[str, Any]:

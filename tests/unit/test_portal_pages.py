@@ -122,6 +122,11 @@ def test_an_office_does_not_see_another_institution(full: tuple[World, str]) -> 
     ):
         assert seeded.browser("office").get(f"{PREFIX}office/{path}").status_code == 404
     assert len(seeded.asked) == asked, "the gateway is not even asked"
+    for path in ("ai/use", "ai/receipts.csv", "ai/limits", "ai/limits/course"):
+        refused = seeded.browser("far-office").get(f"{PREFIX}office/far/{path}")
+        assert refused.status_code == 404
+        assert "이 시스템의 AI 게이트웨이는 다른 기관에 속해 있습니다." in refused.text
+    assert len(seeded.asked) == asked
 
 
 @pytest.mark.parametrize(("login", "home"), [("mina", LEARN), ("teacher", CLASS), ("office", OFFICE), ("both", CLASS)])

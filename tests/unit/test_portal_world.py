@@ -53,6 +53,7 @@ PEOPLE = {
     "eve": Caller("eve", groups=frozenset({f"nbgrader-{COURSE}"})),
     "teacher": Caller("teacher", groups=frozenset({f"formgrade-{COURSE}"})),
     "office": Caller("office", groups=frozenset({"institution-hanbit"})),
+    "far-office": Caller("far-office", groups=frozenset({"institution-far"})),
     "stranger": Caller("stranger"),
     "both": Caller("both", groups=frozenset({f"formgrade-{COURSE}", "institution-hanbit", f"nbgrader-{OTHER}"})),
     "service": Caller("grader", kind="service"),

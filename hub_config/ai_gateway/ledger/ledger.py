@@ -189,12 +189,12 @@ class Ledger:
         return await self._run(lambda: reads.receipt(self._store.db, id))
 
     async def spend(
-        self, group: Group, course: str | None = None, since: datetime | None = None, until: datetime | None = None, *,
+        self, group: Group, *courses: str, since: datetime | None = None, until: datetime | None = None,
         by: Group | None = None, limit: int | None = None,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Give what was spent, by course, learner, lab, day, model or outcome, or by two of them; with a limit the dearest."""
+        """Give what was spent, by course, learner, lab, day, model or outcome, or by two of them; in all courses where none is named, and with a limit the dearest."""
         await self.flush()
-        asked = {"course": course, "since": since, "until": until}
+        asked = {"course": courses or None, "since": since, "until": until}
         return await self._run(lambda: reads.spend(self._store.db, group, by, limit, **asked))
 
     async def answered(self, course: str, lab: str, learner: str) -> list[dict[str, Any]]:

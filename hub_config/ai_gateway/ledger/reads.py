@@ -10,6 +10,8 @@ from typing import Any
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
 from hub_config.ai_gateway.ledger.terms import OK, Content, Group, Page, ReceiptQuery
 
+#: What a column has to be; one of several where they are given.
+Asked = str | tuple[str, ...] | datetime | None
 _RECEIPT = ", ".join(("number", *CHAINED, "hash"))
 _WITH_CONTENT = f"{_RECEIPT}, {', '.join(CONTENT)} FROM receipts LEFT JOIN contents USING (number)"
 _COLUMNS: dict[Content, str] = {
@@ -28,7 +30,7 @@ _KEPT_SUMS = (
     "FROM sums"
 )
 _CONDITIONS = {
-    "course": "course = ?",
+    "course": "course IN ({})",
     "lab": "lab = ?",
     "learner": "learner = ?",
     "since": "at >= ?",
@@ -45,7 +47,7 @@ MOST_LETTERS = 4_000_000
 def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> Page:
     """Give a page of receipts, newest first."""
     condition, values = _where(
-        course=query.course,
+        course=query.courses or None,
         lab=query.lab,
         learner=query.learner,
         since=query.since,
@@ -77,7 +79,7 @@ def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> lis
 
 
 def spend(
-    db: sqlite3.Connection, group: Group, by: Group | None = None, limit: int | None = None, **asked: str | datetime | None
+    db: sqlite3.Connection, group: Group, by: Group | None = None, limit: int | None = None, **asked: Asked
 ) -> list[Row]:  # fmt: skip
     """Give the sums of calls, tokens and won; a call that was not let through counts as refused only.
 
@@ -94,12 +96,16 @@ def spend(
     return list(_rows(db, sql, values if limit is None else [*values, limit]))
 
 
-def _where(**asked: str | datetime | None) -> tuple[str, list[Any]]:
+def _where(**asked: Asked) -> tuple[str, list[Any]]:
     """Only what is asked for becomes a condition: SQLite finds the index for it then."""
-    given = {name: instant(value) if isinstance(value, datetime) else value for name, value in asked.items()}
-    present = {name: value for name, value in given.items() if value is not None}
-    conditions = " AND ".join(_CONDITIONS[name] for name in present)
-    return f" WHERE {conditions}" if present else "", list(present.values())
+    conditions: list[str] = []
+    values: list[Any] = []
+    for name, value in asked.items():
+        if value is not None:
+            any_of = value if isinstance(value, tuple) else (instant(value) if isinstance(value, datetime) else value,)
+            conditions.append(_CONDITIONS[name].format(", ".join("?" * len(any_of))))
+            values += any_of
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def _rows(db: sqlite3.Connection, sql: str, values: list[Any]) -> Iterator[Row]:

@@ -177,9 +177,9 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptQuery:
-    """Which receipts are asked for; `before` is the last one already seen, `until` the first moment no more."""
+    """Which receipts are asked for: of any course where none is named; `before` is the last one already seen, `until` the first moment no more."""
 
-    course: str | None = None
+    courses: tuple[str, ...] = ()
     lab: str | None = None
     learner: str | None = None
     since: datetime | None = None
