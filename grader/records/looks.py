@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from grader.records.models import Enrolment, Look
@@ -29,12 +29,12 @@ def _look(who: str, address: str, what: str, course: str, subject: str, now: dat
     return Look(at=now, who=who[:60], address=address[:60], what=what[:80], course_id=course[:60], subject=subject[:60])
 
 
-def looks_at(session: Session, login: str, *, limit: int = 500) -> list[Look]:
-    """The looks at a learner's record, and at the courses that they are in; newest first."""
+def looks_at(session: Session, login: str, *, before: int | None = None, limit: int = 500) -> list[Look]:
+    """The looks at a learner's record, and at the courses that they are in; newest first. `before`: older than that look."""
     courses = select(Enrolment.course_id).where(Enrolment.login == login)
     whole_course = (Look.subject == "") & Look.course_id.in_(courses)
     query = select(Look).where(or_(Look.subject == login, whole_course), Look.who != login)
-    return list(session.scalars(query.order_by(Look.id.desc()).limit(limit)))
+    return _newest(session, query, before, limit)
 
 
 def looks_in(
@@ -45,6 +45,10 @@ def looks_in(
     query = select(Look).where(Look.course_id.in_(courses))
     if people is not None:
         query = query.where(or_(Look.who.in_(people), Look.subject.in_(people)))
+    return _newest(session, query, before, limit)
+
+
+def _newest(session: Session, query: Select[Look], before: int | None, limit: int) -> list[Look]:
     if before is not None:
         query = query.where(Look.id < before)
     return list(session.scalars(query.order_by(Look.id.desc()).limit(limit)))

@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, StreamingResponse
@@ -26,19 +26,21 @@ from hub_config.portal.site import SignedIn, Site, Visit, as_learner, as_office
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PAGE_LOOKS = 100
+#: The last look that was seen already.
+Before = Annotated[int | None, Query(ge=1, le=2**53)]
 #: A file up to so many bytes is made in memory.
 IN_MEMORY = 8_000_000
 
 
 @router.get("/learn/{course}/data")
-def my_data(visit: SignedIn, course: str) -> HTMLResponse:
-    """What is held about the learner, and who looked at it."""
+def my_data(visit: SignedIn, course: str, before: Before = None) -> HTMLResponse:
+    """What is held about the learner, and who looked at it, newest first."""
     as_learner(visit, course)
     visit.site.looks.take_in()
     with visit.records() as session:
         visit.run = find_course(session, course)
-        found = looks.looks_at(session, visit.who.name)
-        return visit.page("my_data.html", looks=found, called=called, names=_names(session, found))
+        found = looks.looks_at(session, visit.who.name, before=before, limit=PAGE_LOOKS + 1)
+        return visit.page("my_data.html", before=before, **_shown(visit, session, found))
 
 
 @router.get("/learn/{course}/data/all.zip")
@@ -61,9 +63,7 @@ def file_of_person(visit: SignedIn, institution: str, course: str, login: str) -
 
 
 @router.get("/office/{institution}/journal/looks")
-def looks_of_office(
-    visit: SignedIn, institution: str, person: str = "", before: Annotated[int | None, Query(ge=1, le=2**53)] = None
-) -> HTMLResponse:
+def looks_of_office(visit: SignedIn, institution: str, person: str = "", before: Before = None) -> HTMLResponse:
     """Who looked at records of the institution's courses, newest first; of one person by their name or login."""
     as_office(visit, institution)
     visit.site.looks.take_in()
@@ -72,11 +72,9 @@ def looks_of_office(
         courses = list(session.scalars(select(CourseRun.id).where(CourseRun.institution_id == institution)))
         people = _called(session, person.strip()) if person.strip() else None
         found = looks.looks_in(session, [*courses, institution], people=people, before=before, limit=PAGE_LOOKS + 1)
-        more = len(found) > PAGE_LOOKS
         return visit.page(
-            "looks.html", institution=institution, looks=found[:PAGE_LOOKS], more=more, before=before, person=person.strip(),
-            called=called, names=_names(session, found),
-        )  # fmt: skip
+            "looks.html", institution=institution, before=before, person=person.strip(), **_shown(visit, session, found)
+        )
 
 
 def _called(session: Session, person: str) -> set[str]:
@@ -84,11 +82,16 @@ def _called(session: Session, person: str) -> set[str]:
     return {person, *session.scalars(select(Person.login).where(Person.name == person))}
 
 
-def _names(session: Session, found: list[Look]) -> dict[str, str]:
-    """What the people of some looks are called: a login says little to a learner."""
-    logins = {login for look in found for login in (look.who, look.subject)}
+def _shown(visit: Visit, session: Session, found: list[Look]) -> dict[str, Any]:
+    """A page of looks, with what their people and courses are called: a login says little to a learner."""
+    shown = found[:PAGE_LOOKS]
+    logins = {login for look in shown for login in (look.who, look.subject)}
     named = session.execute(select(Person.login, Person.name).where(Person.login.in_(logins)))
-    return {row.login: row.name for row in named}
+    runs = session.scalars(select(CourseRun).where(CourseRun.id.in_({look.course_id for look in shown})))
+    return {
+        "looks": shown, "more": len(found) > PAGE_LOOKS, "called": called, "names": {row.login: row.name for row in named},
+        "titles": {run.id: visit.title_of(run) for run in runs},
+    }  # fmt: skip
 
 
 def _file(visit: Visit, login: str, courses: Collection[str] | None, *, ai: bool) -> StreamingResponse:

@@ -202,7 +202,7 @@ class Walker:
     def _paper(self) -> None:
         """Look whether what is folded on the screen and belongs on paper is printed."""
         self.page.emulate_media(media="print")
-        folded = self.page.locator(".onpaper .requirements")
+        folded = self.page.locator(".onpaper > :not(summary)")
         self.found("on paper", folded.count() and not folded.first.is_visible() and "what is folded is left out")
         self.page.emulate_media(media="screen")
 

@@ -13,10 +13,13 @@ import pytest
 from played_gateway import gateway
 from test_portal_world import COURSE, FIRST, ORIGIN, PREFIX, World, seeded_records, world
 
+from grader.feedback import CriterionFeedback
 from grader.records import attend, enrolments, exemptions
 from grader.records.db import writing
 from grader.records.models import CourseLab
 from grader.records.state import find_course
+from labs.checks import Finding
+from labs.texts import Text
 
 LEARN = f"learn/{COURSE}"
 
@@ -245,6 +248,41 @@ def test_feedback_shows_points_findings_and_what_would_be_right(world: World) ->
     for missing in ("plays/1", "plays/-1", "other/0"):
         assert browser.get(f"{address}/pictures/{missing}").status_code == 404
     assert browser.get(f"{address}/pictures/plays/x").status_code == 400
+
+
+def test_feedback_folds_what_is_all_right_and_nothing_else(world: World) -> None:
+    def criterion(name: str, points: float | None, *ok: bool, comment: str = "") -> CriterionFeedback:
+        found = tuple(
+            Finding(
+                ok=is_ok,
+                found=Text(ko=f"{name}-{n}", en=name),
+                right=None if is_ok else Text(ko="더 짧게", en="shorter"),
+            )
+            for n, is_ok in enumerate(ok)
+        )
+        return CriterionFeedback(
+            id=name, title=Text(ko=name, en=name), points=points, max_points=10, findings=found, comment=comment
+        )
+
+    world.release()
+    receipt = world.submit()
+    world.feedback(
+        receipt,
+        criteria=(
+            criterion("met", 10, True, True, comment="좋은 제목입니다."), criterion("less", 7, True, False),
+            criterion("doubted", 10, False), criterion("unjudged", None, True), criterion("bare", 10),
+        ),
+    )  # fmt: skip
+    page = world.browser("mina").get(f"{PREFIX}{LEARN}/feedback/{receipt}").text
+    ((words, folded),) = re.findall(
+        r'<details class="onpaper">\s*<summary>(.*?)<span.*?</summary>(.*?)</details>', page, re.S
+    )
+    assert words == "적합 2개"
+    assert "met-0" in folded
+    assert "met-1" in folded
+    shown = page.replace(folded, "")
+    for told in ("less-0", "less-1", "더 짧게", "doubted-0", "unjudged-0", "좋은 제목입니다."):
+        assert told in shown
 
 
 def test_feedback_leads_back_into_the_lab_and_a_day_to_its_correction(world: World) -> None:

@@ -91,7 +91,7 @@ def test_a_learner_sees_who_looked_at_their_record(full: tuple[World, str]) -> N
     assert '김미나 <span class="quiet">mina</span>' in listed, "by name, with the login"
 
 
-def test_an_office_goes_back_through_all_looks_and_finds_those_of_one_person(
+def test_looks_are_gone_back_through_and_an_office_finds_those_of_one_person(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(privacy, "PAGE_LOOKS", 2)
@@ -109,8 +109,8 @@ def test_an_office_goes_back_through_all_looks_and_finds_those_of_one_person(
             )
     office, at = world.browser("office"), f"{PREFIX}office/hanbit/journal/looks"
 
-    def told(address: str) -> tuple[list[str], list[str]]:
-        page = office.get(address).text
+    def told(address: str, who: str = "office") -> tuple[list[str], list[str]]:
+        page = world.browser(who).get(address).text
         return re.findall(r"page-\d", page), [html.unescape(link) for link in re.findall(rf'href="({at}[^"]+)"', page)]
 
     first, links = told(at)
@@ -124,6 +124,13 @@ def test_an_office_goes_back_through_all_looks_and_finds_those_of_one_person(
     assert told(f"{at}?person={SCRIPT}")[0] == []
     assert SCRIPT not in office.get(f"{at}?person={SCRIPT}").text
     assert office.get(f"{at}?before=x").status_code == 400
+    monkeypatch.setattr(privacy, "PAGE_LOOKS", 1)
+    at = DATA
+    first, links = told(DATA, "mina")
+    assert (first, told(links[-1], "mina")[0]) == (["page-3"], ["page-1"]), (
+        "a learner goes back through the looks at theirs"
+    )
+    assert "영상 편집 과정" in world.browser("mina").get(DATA).text.partition("page-3")[2], "the course by its title"
 
 
 def test_the_file_holds_everything_about_oneself_and_nothing_of_others(full: tuple[World, str]) -> None:

@@ -164,7 +164,7 @@ class World:
     def feedback(
         self, submission: str, comment: str = "잘했습니다.", criteria: tuple[CriterionFeedback, ...] = ()
     ) -> None:
-        """Release feedback, with a finding that shows everything where none is given."""
+        """Release feedback, with a finding that shows everything and a criterion that is met where none is given."""
         finding = Finding(
             found=Text(ko=f"무음이 1.2초 남았습니다. {SCRIPT}", en=f"1.2 s of silence is left. {SCRIPT}"),
             right=Text(ko="0.8초 이하로 줄이세요.", en="Keep it within 0.8 s."), where="00:12.4", picture=PNG,
@@ -172,12 +172,18 @@ class World:
         criterion = CriterionFeedback(
             id="plays",
             title=Text(ko="재생", en="Plays"),
-            points=80,
-            max_points=100,
+            points=70,
+            max_points=90,
             findings=(finding,),
             comment=comment,
         )
-        told = Feedback(submission=submission, points=80, max_points=100, final=True, criteria=criteria or (criterion,))
+        right = Finding(ok=True, found=Text(ko=f"자막이 있습니다. {SCRIPT}", en=f"There are subtitles. {SCRIPT}"))
+        met = CriterionFeedback(
+            id="subtitles", title=Text(ko="자막", en="Subtitles"), points=10, max_points=10, findings=(right,)
+        )
+        told = Feedback(
+            submission=submission, points=80, max_points=100, final=True, criteria=criteria or (criterion, met)
+        )
         html, results = (
             self.put("page", b"<script>never shown</script>"),
             self.put("r", told.model_dump_json().encode()),
