@@ -33,6 +33,8 @@ STEPS: dict[Step, str] = {
     "to_grade": N_("Last handed in → final grade"),
 }
 HOUR = timedelta(hours=1)
+#: So many criteria of a lab are seen at once; the others are folded.
+MOST_CRITERIA = 5
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def flow(visit: SignedIn, course: str) -> HTMLResponse:
         shown = [_lab(visit, state, row, (asked or {}).get(row.lab_id, {})) for row in rows]
         return visit.page(
             "flow.html", labs=shown, stages=STAGES, steps=STEPS, unasked=asked is None, at="flow", span=lambda took: _span(visit, took),
-            gone=sum(learner.left is not None for learner in state.learners),
+            most=MOST_CRITERIA, gone=sum(learner.left is not None for learner in state.learners),
         )  # fmt: skip
 
 

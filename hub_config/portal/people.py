@@ -19,6 +19,7 @@ from grader.records.estimates import allowance_of, flags_of, self_pay_of
 from grader.records.models import CourseRun, Event
 from grader.records.state import CourseState, LearnerState, UnknownCourse, course_state
 from grader.roles import Forbidden
+from hub_config.portal.ai_parts import lab_title
 from hub_config.portal.i18n import N_
 from hub_config.portal.office import KINDS, run_of
 from hub_config.portal.pages import PageRoute
@@ -156,6 +157,7 @@ def _page(
         return visit.page(
             "person.html", 422 if problem else 200, institution=institution, learner=learner, said=said, at=at,
             typed=typed or Entry(), empty=Entry(), problem=problem, hows=enrolments.HOW_TEXT, kinds=KINDS,
+            lab=lab_title(visit), day=date.fromisoformat,
             events=events[::-1], most=most, estimate=allowance_of(session, visit.run, learner, state.days, state.rules),
             self_pay=self_pay_of(visit.run, state.rules), flags=flags_of(events, login), flag_text=FLAG_TEXT,
             disclaimer=DISCLAIMER, told=lambda ids: [about_all[event] for event in ids if event in about_all],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,6 +103,21 @@ def test_the_page_says_it_with_numbers_beside_the_bars_and_names_nobody(world: W
     assert not any(name in page for name in ("김미나", "mina", "이준", SCRIPT, "&lt;script&gt;"))
     assert played.asked == [{"group": "learner", "course": COURSE, "by": "lab"}], "this class alone, and once"
     assert "자막" not in page[page.rindex("</nav>") :], "a lab that is not handed out loses nobody"
+
+
+def test_the_labs_stand_side_by_side_first_and_the_cheaper_criteria_are_folded(world: World) -> None:
+    world.answer = Played()
+    world.release()
+    world.release("captions")
+    grade(world, world.submit(), *range(7))
+    page = world.browser("teacher", "en").get(PAGE).text
+    overview = page.partition('id="overview"')[2].partition("</table>")[0]
+    rows = re.findall(r'<a href="#(lab-\d)">([^<]+)</a>.*?<td class="num end">(\d+)</td>', overview, re.S)
+    assert rows == [("lab-1", "Rough cut", "67"), ("lab-2", "Captions", "100")]
+    assert all(f'id="{anchor}"' in page for anchor, *_ in rows)
+    shown, _, folded = page.partition('<details class="onpaper"><summary>2 more criteria</summary>')
+    assert all(f"c{dear} (1 of 1 lost points)" in shown for dear in range(5))
+    assert all(f"c{cheap} (1 of 1 lost points)" in folded for cheap in (5, 6))
 
 
 def test_without_a_gateway_that_answers_the_page_says_so(world: World) -> None:

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from fastapi.testclient import TestClient
 from test_portal_world import COURSE, FIRST, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
+from grader import records
 from grader.records import decisions, enrolments, exemptions, frozen
 from grader.records.db import writing
 from grader.records.models import Person
 from grader.records.state import find_course
 from hub_config.portal import people
+from hub_config.portal.office import KINDS
 
 PLACE = f"office/hanbit/{COURSE}"
 #: Monday 13 July, when the course is over.
@@ -55,6 +59,25 @@ def test_the_office_freezes_the_decisions_of_a_run_that_is_over(world: World, of
     assert page.count("Frozen by office") == 3
     assert "Freeze now" not in page
     assert world.events(frozen.FROZEN) == 3
+
+
+#: What is recorded of nobody: it stands on no learner's page.
+OF_NOBODY = {
+    "ai.anchor", "ai.limit", "announcement.made", "announcement.withdrawn", "journal.head", "journal.key", "programme.rules_set",
+    "review.blind",
+}  # fmt: skip
+
+
+def test_each_kind_of_record_about_a_learner_is_told_in_words(world: World, office: TestClient) -> None:
+    modules = [import_module(f"grader.records.{module.name}") for module in iter_modules(records.__path__)]
+    names = [value for module in modules for name, value in vars(module).items() if name.lstrip("_").isupper()]
+    kinds = {value for value in names if isinstance(value, str) and re.fullmatch(r"[a-z]+\.[a-z_]+", value)}
+    assert kinds - OF_NOBODY <= set(KINDS), "a kind of record without words"
+    assert {"review.saved", "attendance.checked_in"} <= kinds, "they are looked for where they stand"
+    finished(world)
+    page = office.get(f"{PREFIX}{PLACE}/people/mina").text.partition('id="events-title"')[2]
+    assert "<span>Handed in</span> <span>Rough cut</span>" in page, "the lab by its title"
+    assert '<span>Attendance corrected</span> <span class="num">Mon 6 Jul</span>' in page
 
 
 def test_who_did_something_is_told_by_name(world: World, office: TestClient) -> None:
