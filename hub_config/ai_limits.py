@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from grader.records.ai_limits import Account
 from grader.records.models import Event, Institution
 from hub_config.ai import lab_policies
 from hub_config.ai_gateway.config import Budgets, CoursePolicy, Limit, Policy
+from hub_config.ai_gateway.ledger import owner_of
 from hub_config.settings import Settings
 
 Source = Literal["office", "settings", "lab", "default"]
@@ -24,10 +26,11 @@ Changes = Mapping[Account, Event]
 
 @dataclass(frozen=True)
 class Installation:
-    """What the pages need of the installation: its settings in force, and handing limits to the gateway."""
+    """What the pages need of the installation: its settings in force, handing limits to the gateway, and where its ledger is."""
 
     settings: Callable[[], Settings]
     hand_over: Callable[[], bool]
+    ledger: Path
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ class Standing:
     event: Event | None = None
 
 
-def served(session: Session) -> Institution | None:
-    """The institution that the gateway serves: its ledger has one owner, which is the first of the records."""
-    return session.scalars(select(Institution).limit(1)).first()
+def served(session: Session, ledger: Path) -> Institution | None:
+    """The institution that the gateway serves: the one whose ledger it has, and as long as there is none, the first of the records."""
+    owner = owner_of(ledger)
+    found = session.get(Institution, owner) if owner else None
+    return found or session.scalars(select(Institution).limit(1)).first()
 
 
 def set_by(event: Event) -> Limit | None:

@@ -48,7 +48,7 @@ def journal_verify() -> None:
 
 def _verify_receipts(settings: Settings, anchors: Sequence[Anchor]) -> Text | None:
     """Walk the AI receipts too, where there are any; they have to hold what the journal says of them."""
-    from hub_config.ai_gateway.ledger import verify
+    from hub_config.ai_gateway.ledger import verify, verify_sums
 
     if not settings.receipts_path.is_file():
         missing = Text(
@@ -56,7 +56,8 @@ def _verify_receipts(settings: Settings, anchors: Sequence[Anchor]) -> Text | No
             en=f"the journal anchors AI receipts, but {settings.receipts_path} is not there",
         )
         return missing if anchors else None
-    return verify(settings.receipts_path, [(anchor.number, anchor.hash) for anchor in anchors])
+    wrong = verify(settings.receipts_path, [(anchor.number, anchor.hash) for anchor in anchors])
+    return wrong or verify_sums(settings.receipts_path)
 
 
 @journal.command("export", help="서명한 원장의 끝을 내보냅니다 / export the signed head")

@@ -164,7 +164,7 @@ def _institution(settings: Settings) -> tuple[Institution | None, Changes]:
     """The institution that the gateway serves, and what its office set."""
     engine = open_database(settings.records_database)
     with reading(engine) as session:
-        found = served(session)
+        found = served(session, settings.receipts_path)
         changes = ai_limits.newest(ai_limits.changes(session, found.id)) if found is not None else {}
         session.expunge_all()
     engine.dispose()

@@ -60,7 +60,7 @@ class Receipt:
     learner: str
     received_at: datetime
     sha256: str
-    _manifest: dict[str, Any] = field(repr=False)
+    _manifest: dict[str, Any] = field(repr=False, compare=False)
 
     @cached_property
     def manifest(self) -> Manifest:

@@ -91,7 +91,7 @@ def build(settings: Settings, process: int = 1) -> FastAPI:
     app = create_app(
         told, engine, blobs, identity, router, heads=head_export(settings),
         health=lambda watch: gather(settings, engine=engine, standing=watch.known),
-        ai=Installation(load_settings, partial(hand_over, settings.data, load_settings)),
+        ai=Installation(load_settings, partial(hand_over, settings.data, load_settings), settings.receipts_path),
         shared=shared,
     )  # fmt: skip
     add_errors_and_limits(app, max_upload_bytes=settings.max_upload_mb * 1_000_000, refusal_text=refusal_text)

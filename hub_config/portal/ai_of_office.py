@@ -1,16 +1,17 @@
-"""AI use of an institution: spending, limits, and whether the gateway is well. The rule: sums of its own runs only, no prompt and no answer."""
+"""AI use of an institution: spending, limits, and whether the gateway is well. The rule: sums of its own runs and the operator's test calls, no prompt and no answer."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import select
 
 from grader.records.models import Enrolment, Person
+from grader.roles import OPERATOR_COURSE
 from hub_config.portal.ai_days import DAYS, chart
 from hub_config.portal.ai_parts import csv_file, runs_of
 from hub_config.portal.ai_records import Account, Budget, Spend, Status
@@ -21,8 +22,6 @@ from hub_config.portal.site import SignedIn, Visit, as_office
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 #: The most learners that the page names at once: of the whole institution, and of a course.
 MOST_OF_ALL, MOST_OF_COURSE = 30, 100
-#: What an office without a course run asks about: naming none would ask about all that the gateway knows.
-NO_COURSE = ("-",)
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,10 @@ class Use:
     #: That of the course that the page is about, else of any: the institution's limits stand in each.
     budget: Budget | None
 
+    def spent_on(self, day: date) -> int:
+        """The won of a day, in the course runs that the page is about."""
+        return sum(line.cost_krw for line in self.days if line.day == day)
+
     def limits(self, account: str) -> list[Account]:
         """The limits of the institution, or of the course."""
         return [line for line in self.budget.accounts if line.account == account] if self.budget else []
@@ -48,12 +51,14 @@ def ai_of_office(visit: SignedIn, institution: str, course: str = "") -> HTMLRes
     with visit.records() as session:
         runs = runs_of(visit, session, institution, course)
         titles = {run.id: visit.title_of(run) for run in runs}
+    courses = [course] if course else [*titles, OPERATOR_COURSE]
     most = MOST_OF_COURSE if course else MOST_OF_ALL
-    use = _use(visit, [course] if course else list(titles), most)
+    use = _use(visit, courses, most)
     names = _names(visit, titles, use.learners[:most]) if use else {}
-    days = chart(use.days, visit.now.astimezone(visit.zone).date()) if use else None
+    today = visit.now.astimezone(visit.zone).date()
+    days = chart(use.days, today) if use else None
     return visit.page(
-        "ai_office.html", use=use, chart=days, titles=titles, names=names, course=course, most=most, accounts=ACCOUNTS,
+        "ai_office.html", use=use, chart=days, today=today, titles=titles, names=names, course=course, most=most, accounts=ACCOUNTS,
         states=UPSTREAM_STATES,
     )  # fmt: skip
 
@@ -64,8 +69,8 @@ def file_of_office(visit: SignedIn, institution: str, course: str = "") -> Strea
     as_office(visit, institution)
     with visit.records() as session:
         runs = runs_of(visit, session, institution, course)
-        courses = [course] if course else [run.id for run in runs]
-    return csv_file(visit, "ai-use.csv", course=courses or NO_COURSE, content="0")
+        courses = [course] if course else [*(run.id for run in runs), OPERATOR_COURSE]
+    return csv_file(visit, "ai-use.csv", course=courses, content="0")
 
 
 def _names(visit: Visit, courses: Collection[str], learners: Sequence[Spend]) -> dict[str, str]:
@@ -78,17 +83,16 @@ def _names(visit: Visit, courses: Collection[str], learners: Sequence[Spend]) ->
 
 def _use(visit: Visit, courses: Sequence[str], most: int) -> Use | None:
     """Ask for everything; None as soon as one answer is missing, so that a gateway that is away is waited for once."""
-    gateway, token, here = visit.site.gateway, visit.token, courses or NO_COURSE
+    gateway, token = visit.site.gateway, visit.token
     since = (visit.now.astimezone(visit.zone) - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0)
     if (status := gateway.status(token)) is None:
         return None
-    if (by_course := gateway.spend("course", token, course=here)) is None:
+    if (by_course := gateway.spend("course", token, course=courses)) is None:
         return None
-    if (by_learner := gateway.spend("learner", token, course=here, limit=str(most + 1))) is None:
+    if (by_learner := gateway.spend("learner", token, course=courses, limit=str(most + 1))) is None:
         return None
-    if (by_day := gateway.spend("day", token, course=here, since=since.isoformat(timespec="seconds"))) is None:
+    if (by_day := gateway.spend("day", token, course=courses, since=since.isoformat(timespec="seconds"))) is None:
         return None
     # The limits are told by course; spending is shown without them.
-    budget = gateway.budget(courses[0], token) if courses else None
-    by_course = [line for line in by_course if line.name in here]
+    budget = gateway.budget(courses[0], token)
     return Use(status, by_course, by_learner, by_day, budget)

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from grader.records.models import CourseRun, Institution
 from grader.records.state import UnknownCourse
-from hub_config.ai_limits import served
 from hub_config.portal.ai_records import Receipt, Receipts
 from hub_config.portal.ai_words import KINDS, OTHER_OUTCOME, OUTCOMES
 from hub_config.portal.conversation import ROLES, answered, asked
@@ -21,7 +20,7 @@ from hub_config.portal.site import PageError, Visit
 
 UNREACHABLE = N_("AI records are not reachable right now. Reload this page in a moment.")
 NOT_SERVED = N_(
-    "The AI gateway of this Practicum belongs to another institution. What your courses use stands on each class's AI page."
+    "The AI gateway of this Practicum belongs to another institution. The instructors of your courses see what each class uses."
 )
 WORDS: dict[str, Any] = {"kinds": KINDS, "outcomes": OUTCOMES, "other_outcome": OTHER_OUTCOME}
 
@@ -66,7 +65,7 @@ def runs_of(visit: Visit, session: Session, institution: str, course: str) -> li
     if found is None:
         raise UnknownCourse("그런 기관이 없습니다.", "there is no such institution")
     visit.institution = found
-    if served(session) is not found:
+    if not visit.has_gateway:
         raise PageError(404, NOT_SERVED)
     query = select(CourseRun).where(CourseRun.institution_id == institution).order_by(CourseRun.starts_on)
     runs = list(session.scalars(query))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 from hub_config.ai_gateway.config import Limit
 
@@ -163,4 +163,3 @@ class Status(BaseModel):
     started_at: AwareDatetime
     upstreams: list[Upstream]
     ledger: Chain
-    spend_today_krw: int = Field(ge=0)

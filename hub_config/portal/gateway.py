@@ -145,7 +145,7 @@ class Gateway:
             return None
         try:
             answer = self._client.request(method, f"{self._url}{path}", headers=_bearer(token), **more)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return None
         return answer.content if answer.status_code == 200 else None
 

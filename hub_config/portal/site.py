@@ -34,7 +34,7 @@ from grader.records.state import find_course
 from grader.records.watch import Watch
 from grader.records.work import UnknownWork
 from grader.roles import Caller
-from hub_config.ai_limits import Installation
+from hub_config.ai_limits import Installation, served
 from hub_config.health.gather import Health
 from hub_config.portal import i18n
 from hub_config.portal.checks import check_pairs
@@ -205,6 +205,14 @@ class Visit:
             return places(self.database, self.caller, self.url)
         with self.records() as database:
             return places(database, self.caller, self.url)
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether the AI gateway is that of the page's institution; where there is no gateway, nobody else has it."""
+        if self.database is None or self.site.ai is None or self.institution is None:
+            return True
+        found = served(self.database, self.site.ai.ledger)
+        return found is not None and found.id == self.institution.id
 
     @property
     def open_requests(self) -> int:

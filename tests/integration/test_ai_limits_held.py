@@ -108,7 +108,7 @@ async def office(
         shutil.copy(seeded_records, settings.records_path)
         in_force = partial(load_settings, services.write_settings(settings))
         world = World(tmp_path, settings.records_path)
-        world.ai = Installation(in_force, partial(services.hand_over, settings.data, in_force))
+        world.ai = Installation(in_force, partial(services.hand_over, settings.data, in_force), settings.receipts_path)
         with httpx.Client(trust_env=False) as client:
 
             def pass_on(request: httpx.Request) -> httpx.Response:
@@ -171,3 +171,15 @@ async def test_what_is_set_while_the_gateway_is_away_holds_from_its_start(office
     async with office.gateway(argv):
         status, error = await office.call()
         assert (status, refused_by(error), error["unit"]) == (429, "course", "tokens")
+
+
+async def test_an_office_may_name_a_thousand_course_runs(office: Office) -> None:
+    async with office.gateway(services._gateway(office.settings).argv), httpx.AsyncClient(trust_env=False) as client:
+        assert (await office.call())[0] == 200
+        courses = [COURSE, *(f"ai-at-work-2026-{number:04}" for number in range(1_000))]
+        answer = await client.get(
+            f"{office.settings.gateway_url}/spend", params={"group": "course", "course": courses},
+            headers={"Authorization": "Bearer token-office"},
+        )  # fmt: skip
+        assert answer.status_code == 200, "nor cut off where aiohttp would end an address, after 8 KB"
+        assert [line["course"] for line in answer.json()["data"]] == [COURSE]

@@ -67,7 +67,7 @@ class PlayedGateway:
         }  # fmt: skip
         self.switch: dict[str, Any] = {"ai": True, "set_by": None, "set_at": None}
         self.status: dict[str, Any] = {
-            "version": "1.0", "started_at": NOW.isoformat(), "spend_today_krw": 12345,
+            "version": "1.0", "started_at": NOW.isoformat(),
             "upstreams": [
                 {"name": "built-in", "state": "closed", "running": 1, "waiting": 4, "failures": 0, "last_error": None,
                  "last_ok_at": NOW.isoformat()},
@@ -96,7 +96,11 @@ class PlayedGateway:
         if path == "/receipts":
             return httpx.Response(200, json=self._page(asked))
         if path == "/spend":
-            return httpx.Response(200, json={"data": self.spends[asked["group"]]})
+            courses = asked.get_list("course")
+            lines = [
+                row for row in self.spends[asked["group"]] if not courses or row.get("course", courses[0]) in courses
+            ]
+            return httpx.Response(200, json={"data": lines})
         if path == "/limits":
             return httpx.Response(200, json={"data": self.limits})
         if path == "/status":

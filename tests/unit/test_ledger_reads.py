@@ -44,6 +44,9 @@ async def test_asking_for_receipts(ledger: Ledger, clock: Clock) -> None:
     assert (bare["prompt"], bare["answer"], bare["answer_type"]) == (None, None, None)
     assert (asked["prompt"], asked["answer"], asked["answer_type"]) == ("[]", None, None)
     assert (full["prompt"], full["answer"], full["answer_type"]) == ("[]", "well", "text/plain")
+    await call(ledger, Place("ann", "design", "-"))
+    assert await ask(courses=("books", "video")) == [d, c, b, a], "several courses, and none of a third"
+    assert await ask(courses=("books", "none-such"), learner="cho") == [c]
 
 
 async def test_a_page_ends_where_its_words_are_many_and_the_next_goes_on(
@@ -126,7 +129,7 @@ async def test_what_replay_is_given(ledger: Ledger) -> None:
 async def test_kept_sums_are_those_of_the_receipts_also_of_a_ledger_that_had_none(path: Path, clock: Clock) -> None:
     begin = clock()
     ledger = await open_ledger(path, now=clock)
-    for place in (ANN, BOB, CHO, ANN, Place("ann", "books", "-")):
+    for place in (ANN, BOB, CHO, ANN, Place("ann", "books", "-"), Place("bob", "design", "-")):
         await call(ledger, place)
         clock.forward(hours=1)
     ledger.refused(opening(place=BOB, model="none-such"), "unknown_model")
@@ -143,12 +146,20 @@ async def test_kept_sums_are_those_of_the_receipts_also_of_a_ledger_that_had_non
     counted = await told(since=begin - timedelta(days=1))  # a moment is asked of the receipts themselves
     assert await told() == counted
     await ledger.close()
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TRIGGER receipts_summed; DROP TABLE sums; PRAGMA user_version = 1;")
+    for damage in (
+        "DROP TRIGGER receipts_summed; DROP TABLE sums; PRAGMA user_version = 1;",  # as the first version was
+        "PRAGMA user_version = 2;",
+        "UPDATE sums SET cost_krw = 0;",
+        "DELETE FROM sums;",
+    ):
+        with closing(sqlite3.connect(path)) as db:
+            db.executescript(damage)
+        ledger = await open_ledger(path, now=clock)
+        assert await told() == counted, damage
+        await ledger.close()
     ledger = await open_ledger(path, now=clock)
-    assert await told() == counted
     await call(ledger, BOB)
     assert await told() == await told(since=begin - timedelta(days=1)) != counted
     dearest = await ledger.spend("learner", limit=2)
-    assert [(row["learner"], row["cost_krw"]) for row in dearest] == [("ann", 6), ("bob", 4)]
+    assert [(row["learner"], row["cost_krw"]) for row in dearest] == [("ann", 6), ("bob", 6)]
     await ledger.close()

@@ -23,6 +23,7 @@ from hub_config.ai_gateway.ledger import (
     Settlement,
     Usage,
     verify,
+    verify_sums,
 )
 
 BOB = Place("bob", "video", "titles")
@@ -110,9 +111,6 @@ async def test_a_chain_that_holds(ledger: Ledger, path: Path) -> None:
         ("DELETE FROM receipts", "end at number 0, but number 4 was anchored"),
         ("UPDATE contents SET answer = 'better' WHERE number = 3", "the prompt or the answer of receipt 3"),
         ("UPDATE contents SET prompt = NULL WHERE number = 3", "the prompt or the answer of receipt 3"),
-        ("UPDATE sums SET cost_krw = cost_krw - 1", "sums of AI use of ann in video are not those of the receipts"),
-        ("DELETE FROM sums", "sums of AI use of ann in video are not"),
-        ("INSERT INTO sums VALUES ('bob', 'video', 1, 0, 0, 0, 9, '', '')", "sums of AI use of bob in video are not"),
     ],
 )
 async def test_a_change_is_found_and_named(path: Path, change: str, names: str) -> None:
@@ -128,6 +126,30 @@ async def test_a_change_is_found_and_named(path: Path, change: str, names: str) 
         db.executescript(change)
     with pytest.raises(AssertionError, match=names):
         raise AssertionError(verify(path, [anchor]))
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ("UPDATE sums SET cost_krw = cost_krw - 1", "sums of AI use of ann in video are not those of the receipts"),
+        ("DELETE FROM sums", "sums of AI use of ann in video are not"),
+        ("INSERT INTO sums VALUES ('bob', 'video', 1, 0, 0, 0, 9, '', '')", "sums of AI use of bob in video are not"),
+    ],
+)
+async def test_sums_that_are_not_those_of_the_receipts_are_named_and_the_chain_holds(
+    path: Path, change: str, names: str
+) -> None:
+    ledger = await open_ledger(path)
+    await call(ledger)
+    await ledger.close()
+    assert verify_sums(path) is None
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(change)
+    assert names in str(verify_sums(path))
+    assert verify(path) is None
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TRIGGER receipts_summed; DROP TABLE sums;")
+    assert verify_sums(path) is None, "of a ledger that keeps none"
 
 
 async def test_a_chain_that_was_written_anew_is_found_by_its_anchor(tmp_path: Path) -> None:

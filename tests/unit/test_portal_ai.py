@@ -222,7 +222,8 @@ def test_a_switch_that_the_gateway_refuses_is_not_claimed(world: World) -> None:
 def test_the_institution_reads_spending_limits_servers_and_the_chain(world: World) -> None:
     made = played(world)
     made.budget["accounts"] += [account("course", "all", 70000, 1), account("institution", "all", 900000, 1)]
-    made.spends["course"].append(spend("course", OTHER, 9, 77777))
+    made.spends["course"] += [spend("course", OTHER, 9, 77777), spend("course", "operator.test", 1, 8)]
+    made.spends["day"] = [spend("day", "2026-07-08", 3, 12345), spend("day", "2026-07-07", 1, 90)]
     made.status["upstreams"].append(
         {
             "name": "outside",
@@ -236,7 +237,7 @@ def test_the_institution_reads_spending_limits_servers_and_the_chain(world: Worl
     )
     made.status["ledger"] |= {"head": [1232, "a" * 64], "anchored": None}
     page = world.browser("office").get(f"{OFFICE}/use").text
-    for told in ("12,345원", "영상 편집 과정", "김미나", "7월 8일 (수)", "899,999원", "1,234", "1,232",
+    for told in ("12,345원", "영상 편집 과정", "시스템 관리자의 시험 호출", "김미나", "7월 8일 (수)", "899,999원", "1,234", "1,232",
                  "응답 없음, 일시 중지", "HTTP 503", "정상"):  # fmt: skip
         assert told in page, told
     assert "69,999원" not in page
@@ -285,10 +286,10 @@ def test_the_office_and_the_class_see_what_was_spent_day_by_day(world: World) ->
         ("mina", f"{MINE}/receipts.csv", {"course": COURSE, "learner": "mina", "content": "0"}),
         ("mina", f"{MINE}/receipts.csv?content=1&learner=jun", {"course": COURSE, "learner": "mina", "content": "1"}),
         ("teacher", f"{CLASS}/receipts.csv?learner=jun", {"course": COURSE, "learner": "jun", "content": "0"}),
-        ("office", f"{OFFICE}/receipts.csv?content=1", {"course": COURSE, "content": "0"}),
+        ("office", f"{OFFICE}/receipts.csv?content=1", {"course": [COURSE, "operator.test"], "content": "0"}),
     ],
 )
-def test_a_file_is_passed_on_as_a_file(world: World, login: str, path: str, asked_for: dict[str, str]) -> None:
+def test_a_file_is_passed_on_as_a_file(world: World, login: str, path: str, asked_for: dict[str, Any]) -> None:
     made = played(world)
     made.csv = f"\ufeffid,prompt\r\nrcpt_1,'=HYPERLINK(1)\r\nrcpt_2,{SCRIPT}\r\n"
     answer = world.browser(login).get(path)
@@ -298,7 +299,7 @@ def test_a_file_is_passed_on_as_a_file(world: World, login: str, path: str, aske
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
     assert "x-key" not in answer.headers
-    assert dict(world.asked[-1].url.params) == asked_for
+    assert world.asked[-1].url.params == httpx.QueryParams(asked_for)
 
 
 def test_a_file_that_cannot_be_had_is_a_page_and_a_broken_one_is_not_whole(world: World) -> None:

@@ -40,7 +40,7 @@ def played(world: World, monkeypatch: pytest.MonkeyPatch) -> PlayedGateway:
         return True
 
     installed = Settings(data=world.folder / "var", port=64_000)
-    world.ai = Installation(lambda: installed, hand_over)
+    world.ai = Installation(lambda: installed, hand_over, installed.receipts_path)
     world.start()
     return made
 
@@ -202,7 +202,8 @@ def test_a_form_from_elsewhere_changes_nothing(world: World, played: PlayedGatew
 
 
 def test_a_gateway_that_is_away_or_holds_to_another_limit_is_said(world: World, played: PlayedGateway) -> None:
-    world.ai = Installation(lambda: Settings(data=world.folder / "var", port=64_000), lambda: False)
+    installed = Settings(data=world.folder / "var", port=64_000)
+    world.ai = Installation(lambda: installed, lambda: False, installed.receipts_path)
     world.start()
     page = follow(world, send(world, krw="1500"))
     assert "적용을 아직 확인하지 못했습니다" in page
@@ -221,7 +222,8 @@ def test_a_disk_that_is_full_loses_no_change(world: World, played: PlayedGateway
     def full() -> bool:
         raise OSError(28, "No space left on device")
 
-    world.ai = Installation(lambda: Settings(data=world.folder / "var", port=64_000), full)
+    installed = Settings(data=world.folder / "var", port=64_000)
+    world.ai = Installation(lambda: installed, full, installed.receipts_path)
     world.start()
     assert "적용을 아직 확인하지 못했습니다" in follow(world, send(world, krw="1500"))
     assert len(changes(world)) == 1

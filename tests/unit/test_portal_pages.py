@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
@@ -13,6 +15,7 @@ import httpx
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from fastapi.testclient import TestClient
 from played_gateway import gateway
 from test_portal_world import COURSE, FIRST, NOW, OTHER, PREFIX, SCRIPT, World, seeded_records, world
 
@@ -20,6 +23,7 @@ from grader.codes import slot_at
 from hub_config import hub_look
 from hub_config.portal import i18n
 from hub_config.portal.site import SHEETS
+from hub_config.settings import Settings
 
 PORTAL = Path(i18n.__file__).parent
 LEARN, CLASS, OFFICE = f"learn/{COURSE}", f"class/{COURSE}", "office/hanbit"
@@ -125,8 +129,27 @@ def test_an_office_does_not_see_another_institution(full: tuple[World, str]) -> 
     for path in ("ai/use", "ai/receipts.csv", "ai/limits", "ai/limits/course"):
         refused = seeded.browser("far-office").get(f"{PREFIX}office/far/{path}")
         assert refused.status_code == 404
-        assert "이 시스템의 AI 게이트웨이는 다른 기관에 속해 있습니다." in refused.text
+        assert "이 시스템의 AI 게이트웨이는 다른 기관 소속입니다." in refused.text
     assert len(seeded.asked) == asked
+
+
+def test_the_gateway_is_that_of_the_institution_whose_ledger_it_has(world: World) -> None:
+    world.answer = gateway()
+    ledger = Settings(data=world.folder / "var").receipts_path
+    ledger.parent.mkdir(parents=True)
+    own, other = world.browser("office"), world.browser("far-office")
+
+    def opens(browser: TestClient, institution: str) -> list[bool]:
+        linked = f"{PREFIX}office/{institution}/ai/use" in browser.get(f"{PREFIX}office/{institution}").text
+        return [linked, browser.get(f"{PREFIX}office/{institution}/ai/use").status_code == 200]
+
+    assert (opens(own, "hanbit"), opens(other, "far")) == ([True] * 2, [False] * 2), (
+        "as long as there is no ledger, the first"
+    )
+    with closing(sqlite3.connect(ledger)) as db:
+        assert opens(own, "hanbit") == [True] * 2, "nor is an empty file one"
+        db.executescript("CREATE TABLE ledger (institution TEXT); INSERT INTO ledger VALUES ('far');")
+    assert (opens(own, "hanbit"), opens(other, "far")) == ([False] * 2, [True] * 2)
 
 
 @pytest.mark.parametrize(("login", "home"), [("mina", LEARN), ("teacher", CLASS), ("office", OFFICE), ("both", CLASS)])

@@ -120,7 +120,9 @@ def test_looks_are_gone_back_through_and_an_office_finds_those_of_one_person(
     assert told(links[-1])[0] == ["page-0"]
     for said in ("김미나", "mina"):
         assert told(f"{at}?person={said}")[0] == ["page-3", "page-1"]
-    assert len(told(f"{at}?person=teacher")[0]) == 2
+    first, links = told(f"{at}?person=teacher")
+    older = next(link for link in links if "before=" in link)
+    assert (first, told(older)[0]) == (["page-4", "page-3"], ["page-2", "page-1"]), "older ones of that person"
     assert told(f"{at}?person={SCRIPT}")[0] == []
     assert SCRIPT not in office.get(f"{at}?person={SCRIPT}").text
     assert office.get(f"{at}?before=x").status_code == 400

@@ -110,7 +110,7 @@ class World:
         self.app = create_app(
             settings, self.engine, self.blobs, Identity(), transport=httpx.MockTransport(self._play),
             health=lambda watch: gather(installed, engine=self.engine, standing=watch.known),
-            ai=self.ai or Installation(lambda: installed, lambda: False),
+            ai=self.ai or Installation(lambda: installed, lambda: False, installed.receipts_path),
         )  # fmt: skip
         self.site = self.app.state.portal
 

@@ -194,8 +194,7 @@ class Ledger:
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Give what was spent, by course, learner, lab, day, model or outcome, or by two of them; in all courses where none is named, and with a limit the dearest."""
         await self.flush()
-        asked = {"course": courses or None, "since": since, "until": until}
-        return await self._run(lambda: reads.spend(self._store.db, group, by, limit, **asked))
+        return await self._run(lambda: reads.spend(self._store.db, group, courses, by, limit, since=since, until=until))
 
     async def answered(self, course: str, lab: str, learner: str) -> list[dict[str, Any]]:
         """Give the calls that went well and whose answers are kept, oldest first."""

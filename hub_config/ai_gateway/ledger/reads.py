@@ -31,6 +31,7 @@ _KEPT_SUMS = (
 )
 _CONDITIONS = {
     "course": "course IN ({})",
+    "one_of": "+course IN ({})",  # +: SQLite would go by several courses, and sort what it finds
     "lab": "lab = ?",
     "learner": "learner = ?",
     "since": "at >= ?",
@@ -47,7 +48,7 @@ MOST_LETTERS = 4_000_000
 def receipts(db: sqlite3.Connection, query: ReceiptQuery) -> Page:
     """Give a page of receipts, newest first."""
     condition, values = _where(
-        course=query.courses or None,
+        **_of(query.courses),
         lab=query.lab,
         learner=query.learner,
         since=query.since,
@@ -79,21 +80,26 @@ def answered(db: sqlite3.Connection, course: str, lab: str, learner: str) -> lis
 
 
 def spend(
-    db: sqlite3.Connection, group: Group, by: Group | None = None, limit: int | None = None, **asked: Asked
+    db: sqlite3.Connection, group: Group, courses: tuple[str, ...], by: Group | None, limit: int | None, **asked: Asked
 ) -> list[Row]:  # fmt: skip
     """Give the sums of calls, tokens and won; a call that was not let through counts as refused only.
 
     With a limit the dearest come first, and no more of them.
     """
-    condition, values = _where(**asked)
     groups = [group, by] if by else [group]
     kept = {*groups, *(name for name, value in asked.items() if value is not None)} <= {"course", "learner"}
+    condition, values = _where(**({"course": courses or None} if kept else _of(courses)), **asked)
     order = "cost_krw DESC, calls DESC, 1 LIMIT ?" if limit is not None else "1"
     sql = (
         f"SELECT {', '.join(groups)}, {_KEPT_SUMS if kept else _SUMS}{condition} "
         f"GROUP BY {', '.join(one if kept else f'+{one}' for one in groups)} ORDER BY {order}"  # +: by the condition's index
     )
     return list(_rows(db, sql, values if limit is None else [*values, limit]))
+
+
+def _of(courses: tuple[str, ...]) -> dict[str, Asked]:
+    """What receipts of the courses have to be: one course is looked for by its index, several along the order that is asked for."""
+    return {"one_of": courses} if len(courses) > 1 else {"course": courses or None}
 
 
 def _where(**asked: Asked) -> tuple[str, list[Any]]:

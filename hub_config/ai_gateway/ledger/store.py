@@ -7,19 +7,21 @@ All access is on one thread, off the event loop. No WAL: this SQLite may have th
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from hub_config.ai_gateway.ledger.chain import COUNTED, GENESIS, digest
+from hub_config.ai_gateway.ledger.chain import COUNTED, GENESIS, digest, wrong_sum
 from hub_config.ai_gateway.ledger.leases import Leaf, Written
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
 from hub_config.ai_gateway.ledger.terms import Amount, LedgerError, Place
 
-VERSION = 2
+LOG = logging.getLogger(__name__)
+VERSION = 3
 SCHEMA = """
 CREATE TABLE ledger (institution TEXT NOT NULL) STRICT;
 CREATE TABLE receipts (
@@ -46,11 +48,8 @@ CREATE TABLE switches (
   course TEXT NOT NULL, lab TEXT NOT NULL, off INTEGER NOT NULL, by TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (course, lab)) STRICT, WITHOUT ROWID;
 """
-#: Since version 2: what spending by course and learner is told from, each receipt counted once, as it is written; and
-#: an index of moments that holds all that spending day by day asks for.
+#: Since version 2: what spending by course and learner is told from, each receipt counted once, as it is written.
 SUMS = """
-DROP INDEX receipts_at;
-CREATE INDEX receipts_at ON receipts (at, day, refused, endpoint, prompt_tokens, completion_tokens, cost_krw);
 CREATE TABLE sums (
   learner TEXT NOT NULL, course TEXT NOT NULL, calls INTEGER NOT NULL, refused INTEGER NOT NULL,
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_krw INTEGER NOT NULL,
@@ -66,6 +65,13 @@ CREATE TRIGGER receipts_summed AFTER INSERT ON receipts BEGIN
     cost_krw = cost_krw + excluded.cost_krw, first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);
 END;
 """.replace("{counted}", COUNTED)
+#: Since version 3: an index of moments that holds all that spending day by day asks for, of some courses or of all.
+BY_DAY = """
+DROP INDEX receipts_at;
+CREATE INDEX receipts_at ON receipts (at, day, course, refused, endpoint, prompt_tokens, completion_tokens, cost_krw);
+"""
+#: What each version after the first adds to the one before.
+ADDED = (SUMS, BY_DAY)
 _RECEIPT = ("number", *CHAINED, "hash")
 _INSERT = f"INSERT INTO receipts ({', '.join(_RECEIPT)}) VALUES ({', '.join('?' * len(_RECEIPT))})"  # noqa: S608 -- constants
 _LEAF = "learner, course, lab, day, spent_krw, spent_tokens, leased_krw, leased_tokens"
@@ -174,6 +180,17 @@ class Store:
         ]
 
 
+def owner_of(path: Path) -> str | None:
+    """Give the institution whose ledger this is; None where it is not there yet."""
+    if not path.is_file():
+        return None
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone():
+            return None
+        (owner,) = db.execute("SELECT institution FROM ledger").fetchone() or (None,)
+    return owner
+
+
 def _leaf_values(written: Written) -> tuple[str | int, ...]:
     place, spent, leased = written.leaf.place, written.spent, written.leased
     names = (place.learner, place.course, place.lab, written.leaf.day.isoformat())
@@ -217,11 +234,15 @@ def _prepare(db: sqlite3.Connection, path: Path, institution: str) -> None:
     if version == 0:
         if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'receipts'").fetchone():
             raise LedgerError(f"{path} was written by an older gateway: move it away, the gateway makes a new one")
-        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {SUMS} PRAGMA user_version = {VERSION};")
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {''.join(ADDED)} PRAGMA user_version = {VERSION};")
         db.execute("INSERT INTO ledger VALUES (?)", (institution,))
         db.execute("COMMIT")
-    elif version == 1:
-        db.executescript(f"BEGIN IMMEDIATE; {SUMS} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif version < VERSION:
+        added = "".join(ADDED[version - 1 :])
+        db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif wrong_sum(db):
+        LOG.warning("the kept sums of %s were not those of its receipts, and are counted anew", path)
+        db.executescript(f"BEGIN IMMEDIATE; DELETE FROM sums; INSERT INTO sums {COUNTED}; COMMIT;")  # noqa: S608 -- a constant
     (owner,) = db.execute("SELECT institution FROM ledger").fetchone()
     if owner != institution:
         raise LedgerError(f"{path} is the ledger of {owner}, and not of {institution}")
