@@ -6,6 +6,7 @@ learner handed in runs nowhere. The portal is served over seeded records, on a p
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import threading
@@ -88,6 +89,12 @@ def served(world: World, browser: Browser, clip: bytes) -> Iterator[Served]:
     thread.join()
 
 
+def open_work(page: Page) -> None:
+    """Go on to what 김미나 handed in, until the page's scripts listen: a key that is pressed before goes nowhere."""
+    page.get_by_role("link", name="김미나").click()
+    page.wait_for_url(re.compile(r"/desk/[0-9a-f]{32}"))
+
+
 def until(page: Page, holds: str | Callable[[], bool]) -> None:
     """Wait until something holds; Playwright's own way needs eval, which the pages' policy forbids."""
     deadline = time.monotonic() + 15
@@ -98,7 +105,7 @@ def until(page: Page, holds: str | Callable[[], bool]) -> None:
 
 def test_the_clip_plays_seeks_and_has_its_captions(served: Served) -> None:
     page = served.page("teacher", "")
-    page.get_by_role("link", name="김미나").click()
+    open_work(page)
     until(page, "document.querySelector('video').readyState >= 2")
     assert page.evaluate("document.querySelector('video').duration") == pytest.approx(6, abs=0.3)
     page.locator("body").press("p")
@@ -113,7 +120,7 @@ def test_the_clip_plays_seeks_and_has_its_captions(served: Served) -> None:
 
 def test_the_keyboard_judges_saves_and_goes_on(served: Served) -> None:
     page = served.page("teacher", "?show=waiting")
-    page.get_by_role("link", name="김미나").click()
+    open_work(page)
     first = page.url
     story = page.locator("form.judge", has=page.locator(f"#c-{TASK}"))
     page.locator("body").press("2")
@@ -142,7 +149,7 @@ def test_the_keyboard_judges_saves_and_goes_on(served: Served) -> None:
 def test_two_graders_see_each_other_and_nothing_typed_is_wiped(served: Served) -> None:
     one, two = served.page("teacher", ""), served.page("both", "")
     for page in (one, two):
-        page.get_by_role("link", name="김미나").click()
+        open_work(page)
         page.locator(f"#c-{TASK}-comment").wait_for()
     two.locator(f"#c-{TASK}-comment").type("쓰는 중")
     one.locator(f"#c-{TASK}-1").check()
@@ -162,7 +169,7 @@ def test_two_graders_see_each_other_and_nothing_typed_is_wiped(served: Served) -
 
 def test_an_error_stays_visible_and_what_was_typed_stays(served: Served) -> None:
     page = served.page("teacher", "")
-    page.get_by_role("link", name="김미나").click()
+    open_work(page)
     page.route("**/criteria/**", lambda route: route.abort())
     page.locator(f"#c-{TASK}-2").check()
     failed = page.locator("form.judge").first.locator(".failed")
@@ -202,7 +209,7 @@ def test_the_desk_fits_its_window_and_its_console_is_quiet(served: Served, lang:
     page, said = served.page("teacher", "", lang, width), []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.get_by_role("link", name="김미나").click()
+    open_work(page)
     until(page, "document.querySelector('video').readyState >= 1")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert said == []

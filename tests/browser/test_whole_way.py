@@ -281,6 +281,8 @@ def test_the_whole_way(
     # The learner reads the feedback; the institution sees the decision and what it rests on.
     learner.go(f"learn/{course}")
     learner.page.locator("a[href*='/feedback/']").first.click()
+    learner.page.locator("details.onpaper summary").first.click()  # what is all right is folded
+    expect(learner.page.locator("details.onpaper .finding.ok").first).to_be_visible()
     learner.shot("learner-feedback")
     office = enter("jiwon", lang)
     office.go(f"office/demo/{course}")
