@@ -22,6 +22,7 @@ from hub_config.ai_gateway.ledger import (
     ReceiptQuery,
     Settlement,
     Usage,
+    owner_of,
     verify,
     verify_sums,
 )
@@ -150,6 +151,24 @@ async def test_sums_that_are_not_those_of_the_receipts_are_named_and_the_chain_h
     with closing(sqlite3.connect(path)) as db:
         db.executescript("DROP TRIGGER receipts_summed; DROP TABLE sums;")
     assert verify_sums(path) is None, "of a ledger that keeps none"
+
+
+async def test_whose_ledger_it_is_is_told_also_after_a_gateway_was_killed_while_it_wrote(
+    path: Path, tmp_path: Path
+) -> None:
+    assert owner_of(path) is None
+    ledger = await open_ledger(path)
+    await ledger.close()
+    died = tmp_path / "died.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        (owner,) = db.execute("SELECT institution FROM ledger").fetchone()
+        db.execute("PRAGMA cache_size = 1")  # what is begun comes to the disk before its end
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE ledger SET institution = 'half written'")
+        db.executemany("INSERT INTO contents VALUES (?, ?, NULL, NULL, '')", [(n, "x" * 9_000) for n in range(200)])
+        for ending in ("", "-journal"):
+            shutil.copy(f"{path}{ending}", f"{died}{ending}")
+    assert owner_of(path) == owner_of(died) == owner
 
 
 async def test_a_chain_that_was_written_anew_is_found_by_its_anchor(tmp_path: Path) -> None:

@@ -184,7 +184,8 @@ def owner_of(path: Path) -> str | None:
     """Give the institution whose ledger this is; None where it is not there yet."""
     if not path.is_file():
         return None
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    # Not read-only: what a gateway that was killed had begun to write is taken back first, and that writes.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as db:
         if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone():
             return None
         (owner,) = db.execute("SELECT institution FROM ledger").fetchone() or (None,)
