@@ -169,6 +169,8 @@ async def test_whose_ledger_it_is_is_told_also_after_a_gateway_was_killed_while_
         for ending in ("", "-journal"):
             shutil.copy(f"{path}{ending}", f"{died}{ending}")
     assert owner_of(path) == owner_of(died) == owner
+    died.write_bytes(b"no database" * 1_000)
+    assert owner_of(died) is None, "no page and no start depends on it"
 
 
 async def test_a_chain_that_was_written_anew_is_found_by_its_anchor(tmp_path: Path) -> None:

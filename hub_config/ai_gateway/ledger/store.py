@@ -181,14 +181,15 @@ class Store:
 
 
 def owner_of(path: Path) -> str | None:
-    """Give the institution whose ledger this is; None where it is not there yet."""
+    """Give the institution whose ledger this is; None where it is not there yet, or cannot be read: then the gateway says why."""
     if not path.is_file():
         return None
     # Not read-only: what a gateway that was killed had begun to write is taken back first, and that writes.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as db:
-        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone():
-            return None
-        (owner,) = db.execute("SELECT institution FROM ledger").fetchone() or (None,)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as db:
+            (owner,) = db.execute("SELECT institution FROM ledger").fetchone() or (None,)
+    except sqlite3.Error:
+        return None
     return owner
 
 
