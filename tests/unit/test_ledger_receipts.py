@@ -159,16 +159,19 @@ async def test_whose_ledger_it_is_is_told_also_after_a_gateway_was_killed_while_
     assert owner_of(path) is None
     ledger = await open_ledger(path)
     await ledger.close()
-    died = tmp_path / "died.sqlite"
+    died, checked, counted = (tmp_path / f"{name}.sqlite" for name in ("died", "checked", "counted"))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         (owner,) = db.execute("SELECT institution FROM ledger").fetchone()
         db.execute("PRAGMA cache_size = 1")  # what is begun comes to the disk before its end
         db.execute("BEGIN IMMEDIATE")
         db.execute("UPDATE ledger SET institution = 'half written'")
         db.executemany("INSERT INTO contents VALUES (?, ?, NULL, NULL, '')", [(n, "x" * 9_000) for n in range(200)])
-        for ending in ("", "-journal"):
-            shutil.copy(f"{path}{ending}", f"{died}{ending}")
+        for copy in (died, checked, counted):
+            for ending in ("", "-journal"):
+                shutil.copy(f"{path}{ending}", f"{copy}{ending}")
     assert owner_of(path) == owner_of(died) == owner
+    assert verify(checked) is None, "as little may the office wait for the gateway before it can verify"
+    assert verify_sums(counted) is None
     died.write_bytes(b"no database" * 1_000)
     assert owner_of(died) is None, "no page and no start depends on it"
 

@@ -23,6 +23,11 @@ COUNTED = (
 )
 
 
+def opened(path: Path) -> closing[sqlite3.Connection]:
+    """Open a ledger that is there, to read it; not read-only: what a gateway that was killed had begun to write is taken back first."""
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True))
+
+
 def digest(row: Mapping[str, Any], number: int, previous: str) -> str:
     """Give the hash that a receipt must carry."""
     fields = {name: row[name] for name in CHAINED} | {"number": number, "previous": previous}
@@ -34,7 +39,7 @@ def verify(path: Path, anchors: Iterable[tuple[int, str]] = ()) -> Text | None:
     """Walk the whole chain; give None when it holds, else a sentence that names the first bad receipt."""
     anchored = dict(anchors)
     number, previous = 0, GENESIS
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with opened(path) as db:
         db.row_factory = sqlite3.Row
         seen = -(2**63)
         while part := _part(db, seen):
@@ -53,7 +58,7 @@ def verify(path: Path, anchors: Iterable[tuple[int, str]] = ()) -> Text | None:
 
 def verify_sums(path: Path) -> Text | None:
     """Tell of the first learner whose kept sums are not what the receipts add up to; an older ledger keeps none."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with opened(path) as db:
         found = wrong_sum(db) if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sums'").fetchone() else None
     if found is None:
         return None

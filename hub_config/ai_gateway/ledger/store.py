@@ -11,11 +11,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from hub_config.ai_gateway.ledger.chain import COUNTED, GENESIS, digest, wrong_sum
+from hub_config.ai_gateway.ledger.chain import COUNTED, GENESIS, digest, opened, wrong_sum
 from hub_config.ai_gateway.ledger.leases import Leaf, Written
 from hub_config.ai_gateway.ledger.rows import CHAINED, CONTENT, Row, instant
 from hub_config.ai_gateway.ledger.terms import Amount, LedgerError, Place
@@ -184,9 +184,8 @@ def owner_of(path: Path) -> str | None:
     """Give the institution whose ledger this is; None where it is not there yet, or cannot be read: then the gateway says why."""
     if not path.is_file():
         return None
-    # Not read-only: what a gateway that was killed had begun to write is taken back first, and that writes.
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as db:
+        with opened(path) as db:
             (owner,) = db.execute("SELECT institution FROM ledger").fetchone() or (None,)
     except sqlite3.Error:
         return None
