@@ -68,9 +68,15 @@ VIEWS = (
 FEW = tuple(view for view in VIEWS if "ko" in view.rules and view.rules["ko"] is WHOLE)
 #: Watches from the first moment on: what moved without a person's doing, and what the content policy stopped.
 WATCH = """
-window.__shift = 0; window.__stopped = [];
-new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.__shift += e.value; })
-  .observe({ type: 'layout-shift', buffered: true });
+window.__shift = 0; window.__moved = []; window.__stopped = [];
+const named = node => node ? (node.id && `#${node.id}`) || (node.className && `.${node.className}`) || node.nodeName : 'gone';
+const box = r => [r.x, r.y, r.width, r.height].map(Math.round).join(' ');
+new PerformanceObserver(list => {
+  for (const e of list.getEntries()) if (!e.hadRecentInput) {
+    window.__shift += e.value;
+    window.__moved.push(...e.sources.map(s => `${named(s.node)} [${box(s.previousRect)}] to [${box(s.currentRect)}]`));
+  }
+}).observe({ type: 'layout-shift', buffered: true });
 document.addEventListener('securitypolicyviolation', e => window.__stopped.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
 #: Waits for the fonts; then the shift, the bytes without fonts, and the text that people read or hear without what is data:
@@ -88,7 +94,7 @@ async () => {
     if (n.textContent.trim() && !n.parentElement.closest(data)) said.push(n.textContent.trim());
   for (const e of document.querySelectorAll('[aria-label], [placeholder], [title], [alt]'))
     for (const a of ['aria-label', 'placeholder', 'title', 'alt']) if (e.getAttribute(a)) said.push(e.getAttribute(a).trim());
-  return { shift: window.__shift, bytes, said };
+  return { shift: window.__shift, moved: window.__moved, bytes, said };
 }
 """
 LOOKED = """
@@ -189,7 +195,7 @@ class Walker:
     def look(self) -> None:
         """Look at the page that stands."""
         told = self.page.evaluate(SETTLED)
-        self.found("moves", told["shift"] > MOST_SHIFT and f"layout shift {told['shift']:.3f}")
+        self.found("moves", told["shift"] > MOST_SHIFT and f"layout shift {told['shift']:.3f}: {told['moved']}")
         self.found("weighs", told["bytes"] > MOST_KB * 1000 and f"{told['bytes'] / 1000:.0f} KB without fonts")
         self.found("text", _untranslated(told["said"], self.lang))
         # Through the debugger, which the page's content policy does not concern.
@@ -246,6 +252,28 @@ def test_each_page_of_a_role(
         assert walker.page.locator(".onpaper").count(), "what is printed though it is folded was not looked at"
     context.close()
     assert not walker.wrong, f"{len(walker.wrong)} findings:\n" + "\n".join(walker.wrong)
+
+
+@pytest.mark.parametrize("width", [1024, 1440, 1920])
+def test_the_class_code_does_not_move_when_the_picture_beside_it_comes(
+    portal: Portal, browser: Browser, width: int
+) -> None:
+    """A slow network paints the code before the rest of the page is there."""
+    path = next(path for path in GETS if path.endswith("class/{course}/code"))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.context.add_cookies(portal.cookies("teacher", "ko"))
+    page.goto(portal.url + address(path, GETS[path], portal.filled))
+    # Within one turn of the script, so that no new code comes between.
+    whole, early = page.evaluate(
+        """() => {
+          const place = () => { const box = document.querySelector('.code').getBoundingClientRect(); return [box.x, box.y]; };
+          const whole = place();
+          document.querySelector('.scan').remove();
+          return [whole, place()];
+        }"""
+    )
+    page.context.close()
+    assert whole == pytest.approx(early, abs=4)
 
 
 @cache
