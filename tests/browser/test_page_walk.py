@@ -276,6 +276,23 @@ def test_the_class_code_does_not_move_when_the_picture_beside_it_comes(
     assert whole == pytest.approx(early, abs=4)
 
 
+@pytest.mark.parametrize("page_of", ["class/{course}", "class/{course}/code"])
+def test_a_wide_page_does_not_jump_while_it_comes_slowly(portal: Portal, browser: Browser, page_of: str) -> None:
+    """How wide it is was once told by its table or its code: it was painted narrow until they came."""
+    path = next(path for path in GETS if path.endswith(page_of))
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.add_init_script(WATCH)
+    context.add_cookies(portal.cookies("teacher", "ko"))
+    page, at = context.new_page(), portal.url + address(path, GETS[path], portal.filled)
+    page.goto(at)  # style and fonts are there from now on
+    slow = {"offline": False, "latency": 30, "downloadThroughput": 8_000, "uploadThroughput": 50_000}
+    context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.goto(at, wait_until="load")
+    told = page.evaluate("[window.__shift, window.__moved]")
+    context.close()
+    assert told[0] < 0.05, told[1]
+
+
 @cache
 def _axe() -> str:
     return (node_modules() / "axe-core" / "axe.min.js").read_text("utf-8")
