@@ -352,7 +352,6 @@ def _hub(house: House, steps: str) -> subprocess.CompletedProcess[str]:
     lines = "\n    ".join(steps.strip().splitlines())
     code = f"""
 import asyncio, json, os, signal, sys
-from collections.abc import Callable
 from pathlib import Path
 sys.path.insert(0, {str(Path(server_house.__file__).parent)!r})
 from server_house import RUNS, House
